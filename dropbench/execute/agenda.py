@@ -134,7 +134,7 @@ class Agenda:
         if self._of_others and not self._in_hand:
             runs = sum(map(len, self._of_others))
             self._say(
-                f"the {count(runs, 'run')} left {'is' if runs == 1 else 'are'} in training by other commands: waiting"
+                f"waiting: other commands are training the {count(runs, 'run')} that {'is' if runs == 1 else 'are'} left"
             )
         self._pause, pause = min(2 * self._pause, _LAST_PAUSE_S), self._pause
         return pause
@@ -188,7 +188,7 @@ class Agenda:
             return None
         self._tried[spec.run_id] += 1
         if (tried := self._tried[spec.run_id]) <= self._retries:
-            self._again([runs], broken.reason, f"by --retry, time {tried} of {self._retries}")
+            self._again([runs], broken.reason, f"retry {tried} of {self._retries}")
             self._fresh.append(runs)
             return None
         return Failure(spec, broken.reason, broken.traceback, broken.seconds)
@@ -201,7 +201,9 @@ class Agenda:
         most = self._limits.most(cohort) if len(cohort) > 1 else None
         if most is None or len(cohort) <= most:
             return cohort
-        self._say(f"cohorts of at most {count(most, 'run')} of this shape: more have run out of memory here")
+        self._say(
+            f"cohorts of this shape have at most {count(most, 'run')} from now on: larger ones ran out of memory here"
+        )
         self._fresh.appendleft(cohort.part(most, len(cohort)))
         return cohort.part(0, most)
 

@@ -47,7 +47,9 @@ def into(results: Path) -> Save:
 def check_room(results: Path, folder: str, more: int) -> None:
     """Raises NoRoom if rungs of `more` bytes would take a larger share of the disk than they may."""
     if folder == RUNGS and not Checkpoints(results, RUNGS).have_room(more):
-        raise NoRoom("no room on the disk to keep it where it ended: a search that goes on with it begins it anew")
+        raise NoRoom(
+            "not enough room on the disk to keep its final state: a search that continues it trains it again from the start"
+        )
 
 
 _FIRST_S = 2.0
@@ -153,7 +155,7 @@ class Saver:
         except NoRoom as error:
             self._training.note(str(error))
         except OSError as error:  # a full disk costs the checkpoint, not the run
-            self._training.note(f"could not be saved while it trained: {error.strerror or error}")
+            self._training.note(f"its checkpoint could not be saved: {error.strerror or error}")
 
     def _told(self, run: str, told: Mapping[str, Any]) -> dict[str, Any]:
         """Returns a run's values with its history as lines of JSON."""
@@ -244,7 +246,7 @@ def gone_on(build: Callable[[], Training], states: Sequence[State]) -> Training:
             resume(training, states)
         except Unfit as error:
             training = build()
-            training.note(f"what was saved of it does not fit and is left ({error}); it begins anew")
+            training.note(f"its checkpoint does not fit and is not used ({error}); it is trained from the start")
     return training
 
 

@@ -63,7 +63,7 @@ class Writer(Generic[Outcome, Written]):
             yield written
         if self._why is not None:
             self._why = None
-            self._listen(Note("what was kept in memory is stored now"))
+            self._listen(Note("the runs that were kept in memory are stored now"))
 
     def rest(self, wait: Callable[[float], object]) -> Iterator[Written]:
         """Writes and yields what waits, however long it takes. wait: sleeps for a number of seconds; it raises to end this."""
@@ -84,8 +84,8 @@ class Writer(Generic[Outcome, Written]):
         if self._why is None:
             self._listen(
                 Note(
-                    f"results cannot be written now: {why}. What is trained is kept in memory and tried again every "
-                    f"{_AGAIN_S:g} s: make room, or stop with Ctrl-C"
+                    f"results cannot be written now: {why}. Finished runs are kept in memory, and writing them is tried again "
+                    f"every {_AGAIN_S:g} s: make room, or stop with Ctrl-C"
                 )
             )
         self._why = why

@@ -103,7 +103,8 @@ def executor(
     if settings.execute.name == RAY:
         if alone():
             raise UsageError(
-                "a network that only this process knows cannot be sent to a cluster: put it into a module, or use execute=local"
+                "this network is defined in this process only and cannot be sent to a cluster: define it in a module, or use "
+                "execute=local"
             )
         from dropbench.execute.on_ray import OnRay
 

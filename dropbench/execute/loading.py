@@ -50,7 +50,7 @@ def load_model(
         If there is no such run, it kept no weights, or its parts do not exist any more.
     """
     if not str(run).strip():
-        raise UsageError("no run is named: write its folder, such as results/runs/4df5aad9e191")
+        raise UsageError("no run was given: give the folder of a run, such as results/runs/4df5aad9e191")
     folder, extra = Path(run).expanduser(), _folders(conf)
     record = _record(folder)
     held, about = _kept(folder, record)
@@ -74,10 +74,10 @@ def load_model(
 def _record(folder: Path) -> Record:
     record = read(folder)
     if isinstance(record, Skipped):
-        raise UsageError(f"{folder} is no run that can be loaded: {record.reason}")
+        raise UsageError(f"{folder} cannot be loaded as a run: {record.reason}")
     if record.weights != WEIGHTS:
         raise UsageError(
-            f"run {record.run_id} kept no weights: train it again with train.save=best --force, or choose a run that did"
+            f"run {record.run_id} stored no weights: train it again with train.save=best --force, or choose a run with weights"
         )
     return record
 
@@ -97,7 +97,7 @@ def _graph(record: Record, extra: Sequence[Path], root: Path) -> Any:
     data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
     table = data.cls(root, False, **data.options)
     if table.fingerprint != record.data_fingerprint:
-        raise UsageError(f"run {record.run_id} was trained on another graph than data '{table.name}' in {root} is now")
+        raise UsageError(f"run {record.run_id} was trained on a graph that differs from data '{table.name}' in {root}")
     return table.graph
 
 

@@ -92,8 +92,9 @@ def _measuring_all(spec: RunSpec, record: Record, extra: Sequence[Path]) -> RunS
         if name not in spec.metric:
             if (metric := stored_metric(name, node, extra)) is None:
                 raise UsageError(
-                    f"run {spec.run_id} is to be trained again for what is measured now and would lose its metric {name}, "
-                    "which is not an option here; name the folder that holds it, --conf DIR, or choose other results=DIR"
+                    f"run {spec.run_id} must be trained again for the metrics that are asked for now and would lose its metric "
+                    f"{name}, which is not an option here; give the folder that holds this metric with --conf DIR, or choose "
+                    "another folder: results=DIR"
                 )
             stored[name] = metric
     return spec.model_copy(update={"metric": {**stored, **spec.metric}})

@@ -93,7 +93,7 @@ class OnRay:
                 yield from self._silent()
                 yield None
                 if not self._begun and time.monotonic() - began > _PATIENCE_S:
-                    self._say("no worker has begun yet: the Ray cluster has no room for one, or is still starting it")
+                    self._say("no worker has started yet: the Ray cluster has no room for one, or is still starting it")
         finally:
             self._end()
 
@@ -186,7 +186,7 @@ class OnRay:
             check_room(results, saved.folder, len(saved.content))
             Checkpoints(results, saved.folder).put(saved.name, saved.content)
         except OSError as error:  # a full disk costs the checkpoint, not the runs
-            self._say(f"what is in training could not be saved: {error.strerror or error}")
+            self._say(f"a checkpoint of the runs in training could not be saved: {error.strerror or error}")
 
     def _refused(self, worker: _Worker, reason: str) -> None:
         """Removes a worker whose numbers would differ from this machine's, and returns its cohort to the agenda."""
@@ -225,9 +225,9 @@ class OnRay:
         """Yields what a lost worker had in hand. Raises UsageError if no worker has ever begun, because then none will."""
         self._release(worker)
         if worker.begun is None and not self._begun:
-            raise UsageError(f"no worker can begin on the Ray cluster: {_last_line(error)}")
+            raise UsageError(f"no worker can start on the Ray cluster: {_last_line(error)}")
         if worker.unfinished.specs:
-            where = f"the worker on node {worker.begun.node}" if worker.begun else "a worker that had not begun"
+            where = f"the worker on node {worker.begun.node}" if worker.begun else "a worker that had not started"
             reason = f"{where} was lost"
             # For any other cause it is unknown whether memory ran out.
             memory = True if isinstance(error, self._ray.exceptions.OutOfMemoryError) else None

@@ -135,7 +135,7 @@ class Pool:
                 if not self._busy:
                     raise UsageError(f"no worker process can be started: {error.strerror}") from error
                 self._most = len(self._busy)
-                self._listen(Note(f"{error.strerror}: {count(self._most, 'worker')} from here on"))
+                self._listen(Note(f"{error.strerror}: going on with {count(self._most, 'worker')}"))
 
     def _device_of_next(self) -> str:
         return freest(self._device, [w.device for w in self._busy])

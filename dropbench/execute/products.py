@@ -46,7 +46,7 @@ def settled(
     asked = settings.execute.products
     if asked != AUTO and asked not in blas.available():
         raise UsageError(
-            f"execute.products={asked}: that library is not here; choose one of {', '.join([AUTO, *blas.available()])}"
+            f"execute.products={asked}: that library is not installed here; use one of {', '.join([AUTO, *blas.available()])}"
         )
     found = of_folder.settled(settings.results)
     if found is None:
@@ -55,20 +55,20 @@ def settled(
             found = of_folder.settle(settings.results, found, processor().rpartition(": ")[2])
     if asked not in (AUTO, found):
         raise UsageError(
-            f"execute.products={asked}: the runs in {settings.results} take their products by {found}, and arms are compared "
-            "by runs of the same; leave it out, or choose another folder: results=DIR"
+            f"execute.products={asked}: the runs in {settings.results} multiply matrices with {found}, and only runs that "
+            "use the same library are compared; leave this setting out, or choose another folder: results=DIR"
         )
     used, notes = found, []
     if found not in blas.available():
         used = blas.default()
         notes = [
-            f"the runs in {settings.results} take their products by {found}, which is not on this machine: runs that are "
-            f"trained here take them by {used}, which rounds differently, and their records say so"
+            f"the runs in {settings.results} multiply matrices with {found}, which is not available on this machine: runs "
+            f"that are trained here use {used}, which rounds differently, and their records say so"
         ]
     if (kernels := blas.slowed_openblas()) is not None:
         notes.append(
-            f"OPENBLAS_CORETYPE has NumPy's OpenBLAS use its kernels for {kernels}, with which small products take about twice "
-            "as long here as with those that it would choose; unset it"
+            f"OPENBLAS_CORETYPE makes NumPy's OpenBLAS use its kernels for {kernels}; small products take about twice as long "
+            "with these as with the kernels that it would choose here; unset it"
         )
     execute = settings.execute.model_copy(update={"products": used})
     return settings.model_copy(update={"execute": execute}), notes

@@ -52,9 +52,9 @@ def room(settings: Settings) -> tuple[str, int, int]:
     if not workers:
         most = Node(max((n.cpus for n in nodes), default=0), max((n.gpus for n in nodes), default=0))
         raise UsageError(
-            f"a cohort takes {cpus:g} processors and {gpus:g} cards, and no node of the cluster has that now (the most are "
-            f"{most.cpus:g} and {most.gpus:g}): lower execute.cpus or execute.gpus or, where nodes are started when they are "
-            "needed, say how many cohorts are to train at once: execute.workers=8"
+            f"a cohort needs {cpus:g} processors and {gpus:g} GPUs, and no node of the cluster has that many now (the most are "
+            f"{most.cpus:g} and {most.gpus:g}): lower execute.cpus or execute.gpus. If the cluster starts nodes when they are "
+            "needed, set how many cohorts train at once: execute.workers=8"
         )
     together = int(1 / gpus + 1e-9) if gpus else min(max(fitting, default=1), cores())
     return "cuda" if gpus else "cpu", workers, max(1, min(together, workers))
@@ -68,13 +68,13 @@ def shares(settings: Settings, cards: bool) -> tuple[float, float]:
     execute, device = settings.execute, settings.device
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(
-            f"device={device}: Ray gives each cohort a card of its own choice; write device=cuda execute.gpus=1, or device=cpu"
+            f"device={device}: Ray chooses the GPU of each cohort; write device=cuda execute.gpus=1, or device=cpu"
         )
     gpus = execute.gpus if execute.gpus != "auto" else float(device != "cpu" and cards)
     if bool(gpus) != (device == "cuda") and device != "auto":
-        what = "a card that it does not use" if gpus else "no card" if cards else "no card, and the cluster has none"
+        what = "a GPU that it does not use" if gpus else "no GPU" if cards else "no GPU, and the cluster has none"
         raise UsageError(
-            f"device={device} execute.gpus={execute.gpus}: each cohort would be given {what}; write device=auto"
+            f"device={device} execute.gpus={execute.gpus}: each cohort would get {what}; write device=auto"
         )
     return float(execute.threads) if execute.cpus == "auto" else execute.cpus, gpus
 
@@ -104,7 +104,7 @@ def connect(settings: Settings, workers: int) -> None:
         raise UsageError(
             f"no Ray cluster can be started on this machine: {why}"
             if address is None
-            else f"execute.address={address}: there is no Ray cluster that can be connected to ({why})"
+            else f"execute.address={address}: cannot connect to a Ray cluster there ({why})"
         ) from error
 
 

@@ -145,10 +145,14 @@ def disagreement(made: Mapping[str, Any], device: str, settings: Settings) -> st
     choose(settings.execute.products)
     here = made_with(device, settings.execute.threads)
     flat = [{**tree, **tree["versions"], "versions": None} for tree in (made, here)]
-    other = [f"{key} {flat[1].get(key)} and not {value}" for key, value in flat[0].items() if flat[1].get(key) != value]
+    other = [
+        f"{key} {flat[1].get(key)} instead of {value}" for key, value in flat[0].items() if flat[1].get(key) != value
+    ]
     if not other:
         return None
-    return f"node {platform.node()} has {', '.join(other)}: records would not say what made them; have the same on all nodes"
+    return (
+        f"node {platform.node()} has {', '.join(other)}: the records would not show that; make it the same on all nodes"
+    )
 
 
 def _fetch(tables: Mapping[sources.Key, Sequence[Any]]) -> None:

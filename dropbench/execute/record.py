@@ -32,7 +32,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
     trained_on = measured.get("data_fingerprint", spec.data_fingerprint)
     if trained_on is None or trained_on != spec.data_fingerprint:
         raise ValueError(
-            f"a run of data {spec.data_fingerprint}, trained on {trained_on}, has no id to be stored under"
+            f"a run of data {spec.data_fingerprint} was trained on {trained_on}, so it cannot be stored under its id"
         )
     config = spec.as_dict()
     task = getattr(locate(spec.model.target), "task", "classify")
@@ -63,7 +63,7 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
     }
     record = record_from(tree)
     if not isinstance(outcome, Failure) and (wrong := contradiction(record)) is not None:
-        return record_of(Failure(spec, f"its result cannot be: {wrong}", "", outcome.seconds), device, threads)
+        return record_of(Failure(spec, f"its result is not possible: {wrong}", "", outcome.seconds), device, threads)
     return record
 
 

@@ -39,11 +39,11 @@ def read(text: str) -> Shard:
     found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
     number, of = (int(found[1]), int(found[2])) if found else (0, 0)
     if found and of > MOST:
-        raise UsageError(
-            f"--shard {text}: {of} parts are more than there can be; at most {MOST}, as in --shard 1/{MOST}"
-        )
+        raise UsageError(f"--shard {text}: {of} parts are too many; write at most {MOST}, as in --shard 1/{MOST}")
     if found and of and not 1 <= number <= of:
-        raise UsageError(f"--shard {text}: the parts of {of} are --shard 1/{of} to --shard {of}/{of}")
+        raise UsageError(
+            f"--shard {text}: there is no part {number} of {of}; write --shard 1/{of} to --shard {of}/{of}"
+        )
     if not of:
         raise UsageError(f"--shard {text}: say which part of how many, as in --shard 3/8 for the third of eight")
     return Shard(number, of)

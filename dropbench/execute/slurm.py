@@ -33,10 +33,10 @@ _NAME = "dropbench:"
 def check(spec: SlurmSpec) -> None:
     """Raises UsageError if tasks cannot be submitted from this machine."""
     if importlib.util.find_spec("submitit") is None:
-        raise UsageError("execute=slurm takes submitit, which is not installed: pip install 'dropbench[slurm]'")
+        raise UsageError("execute=slurm needs submitit, which is not installed: pip install 'dropbench[slurm]'")
     if spec.cluster == "slurm" and not (shutil.which("sbatch") and shutil.which("srun")):
         raise UsageError(
-            "execute=slurm: this machine has no sbatch and srun; log in to one that submits jobs, or try it out here by "
+            "execute=slurm: this machine has no sbatch and srun; log in to a machine that submits jobs, or try it here with "
             "execute.slurm.cluster=local"
         )
 
@@ -89,8 +89,10 @@ def submit(job: Job, spec: SlurmSpec, commands: Sequence[Sequence[str]]) -> Job:
         wrong.seek(0)
         lines, complaints = said.read().splitlines(), [line for line in wrong.read().splitlines() if line.strip()]
     if code or not lines:
-        why = complaints[-1] if complaints else "it does not say why"
-        raise UsageError(f"the cluster has taken no job: {why}; the keys of execute.slurm say what is asked for")
+        why = complaints[-1] if complaints else "it gave no reason"
+        raise UsageError(
+            f"the cluster did not accept the job: {why}; the keys of execute.slurm set what the job asks for"
+        )
     told = json.loads(lines[-1])
     return jobs.keep(replace(job, tasks=tuple(told["tasks"]), keepers=tuple(map(alive.read, told["keepers"]))))
 

@@ -53,14 +53,14 @@ def stored_part(
     name = str(node.get("name"))
     if (file := options(group, extra).get(name)) is None:
         raise UsageError(
-            f"run {record.run_id} has {group}={name}, which is not an option here; name the folder that holds it: conf=DIR"
+            f"run {record.run_id} has {group}={name}, which is not an option here; give the folder that holds it: conf=DIR"
         )
     option: Any = OmegaConf.to_container(OmegaConf.load(file))
     target, version = str(option["_target_"]), option.get("version", 1)
     if version != node.get("version", 1):
         raise UsageError(
-            f"run {record.run_id} has {group}={name} of version {node.get('version', 1)}, and here it has version {version}: "
-            "it would compute something else"
+            f"run {record.run_id} has {group}={name} in version {node.get('version', 1)}, and here it has version {version}, "
+            "which computes something else"
         )
     if target == HOST:
         runs = code(target, {**option, **node})
@@ -77,6 +77,6 @@ def stored_part(
 def _same_code(part: str, target: str, record: Record) -> None:
     if record.sources.get(target) not in (_UNKNOWN, source_hash(target)):
         raise UsageError(
-            f"run {record.run_id} was made by other code of {part} ({target}) than the present one, which would "
-            "compute something else"
+            f"run {record.run_id} was made by other code of {part} ({target}): the present code would compute "
+            "something else"
         )

@@ -160,7 +160,7 @@ class Checkpoints:
                     yield path, str(error)
                 else:
                     if about.get("form") == _FORM:
-                        yield path, "its header is not what dropbench writes"
+                        yield path, "its header was not written by dropbench"
 
 
 def dumped(

@@ -37,9 +37,9 @@ def wrong_id(record: Record) -> str | None:
     follows = identity.under(_hashes(record), record.config.get("seed"))
     for name, value in told.items():
         if value != follows[name]:
-            return f"its {name} does not follow from what it says (that would be {follows[name]}), so it was changed"
+            return f"its {name} does not match its content (which gives {follows[name]}), so the record was changed"
     if record.config.get("seed") != record.seed:
-        return f"it says seed {record.seed} and its configuration {record.config.get('seed')}, so it was changed"
+        return f"its seed is {record.seed} and that of its configuration {record.config.get('seed')}, so the record was changed"
     return None
 
 
@@ -82,11 +82,11 @@ def _shape(record: Record) -> Iterator[str]:
     for variant in identity.variants(record.config):
         rates, placement = variant.get("rates") or {}, variant.get("placement")
         if not isinstance(rates, Mapping) or not all(map(_is_rate, (*rates.values(), variant.get("rate") or 0))):
-            yield "a rate in its configuration is no number in [0, 1)"
+            yield "a rate in its configuration is not a number in [0, 1)"
         if not (placement is None or isinstance(placement, str) or all(isinstance(p, str) for p in placement)):
-            yield "the placement in its configuration is no list of sites"
+            yield "the placement in its configuration is not a list of sites"
     if not 0 <= record.seed < _LARGEST or type(record.config.get("seed")) is not int:
-        yield f"its seed {str(record.seed)[:30]} is none that a run can have"
+        yield f"its seed {str(record.seed)[:30]} is not a possible seed"
 
 
 def _counts(record: Record) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _counts(record: Record) -> Iterator[str]:
             yield f"it took {value:g} {unit}"
     for name, share in record.test_classes.items():
         if not 0 < share <= 1:
-            yield f"its share of test examples that is {name[:30]} is {share:g}"
+            yield f"its share '{name[:30]}' of the test examples is {share:g}"
     least = {"threads": 1, "cohort_size": 1}
     whole = {"epochs_run": record.epochs_run, "parameters": record.parameters, **record.n}
     for name, n in {**whole, "threads": record.threads, "cohort_size": record.cohort_size}.items():
@@ -104,7 +104,7 @@ def _counts(record: Record) -> Iterator[str]:
     try:
         datetime.fromisoformat(record.started)
     except ValueError:
-        yield "it started at no time that can be read"
+        yield "its start time cannot be read"
 
 
 def _epochs(record: Record) -> Iterator[str]:
@@ -140,11 +140,11 @@ def _rates_of(variants: list[Mapping[str, Any]], record: Record) -> Iterator[str
         most = max([variant.get("rate") or 0, *(variant.get("rates") or {}).values()])
         for site, rate in derived.own_rates(variant, record.rates, several=several).items():
             if rate > most + _ROUNDING:
-                yield f"its rate at {site} is {rate:g}, and its configuration has none above {most:g}"
+                yield f"its rate at {site} is {rate:g}, and the highest rate in its configuration is {most:g}"
     endings = tuple(f"/{v.get('name')}" for v in variants)
     for label in (*record.rates, *record.learned_rates) if several else ():
         if not label.endswith(endings):
-            yield f"its rate at {label} is of none of its variants"
+            yield f"its rate at {label} belongs to none of its variants"
 
 
 def _derived(record: Record) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _derived(record: Record) -> Iterator[str]:
     own = str(model.get("_target_", "")).startswith(identity.OWN)
     task = migrate.TASKS.get(str(model.get("name"))) if own and model.get("version", 1) == 1 else None
     if task is not None and record.task != task:
-        yield f"its task is {record.task}, and that of its model {task}"
+        yield f"its task is {record.task}, and the task of its model is {task}"
 
 
 def _measures(record: Record) -> Iterator[str]:
@@ -170,9 +170,9 @@ def _measures(record: Record) -> Iterator[str]:
         if region is None or (region[2] == "pp" and measure.unit != PERCENT):
             yield f"its {name} has a region of equivalence that cannot be read"
         if measure.version < 1:
-            yield f"its {name} is of version {measure.version}"
+            yield f"its {name} has version {measure.version}"
         if name in known and (known[name].direction, known[name].unit) != (measure.direction, measure.unit):
-            yield f"it says that {name} is {measure.direction} and in {measure.unit or 'no unit'}, which it is not"
+            yield f"it declares {name} as {measure.direction} and in {measure.unit or 'no unit'}, which is wrong"
 
 
 def _metrics(record: Record) -> Iterator[str]:
@@ -188,7 +188,7 @@ def _metrics(record: Record) -> Iterator[str]:
         part, _, metric = name.partition("_")
         train, val = (record.metrics.get(f"{p}_{metric}") for p in ("train", "val"))
         if part == "gap" and train is not None and val is not None and _differ(gap, train - val):
-            yield f"its {name} is {gap:g}, and training minus validation {train - val:g}"
+            yield f"its {name} is {gap:g}, and training minus validation is {train - val:g}"
 
 
 def _known(record: Record) -> dict[str, Measure]:

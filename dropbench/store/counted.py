@@ -47,7 +47,7 @@ def contradicted(record: Record, folder: Path) -> str | None:
     if right is None or abs(told * n - right) < 0.5:  # a share of many examples is not exact in float32
         return None
     return (
-        f"its test_{ACCURACY} is {told:g}, and of its {n:,} examples {PREDICTIONS} has {right:,} right ({right / n:g})"
+        f"its test_{ACCURACY} is {told:g}, and in {PREDICTIONS} {right:,} of {n:,} examples are right ({right / n:g})"
     )
 
 

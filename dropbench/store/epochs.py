@@ -76,22 +76,22 @@ def read_history(history: Path) -> tuple[Columns, str | None]:
     except OSError as error:
         return {}, f"it cannot be read: {error.strerror}"
     except ValueError as error:  # UnicodeDecodeError is a ValueError, and unpacking an empty file raises one
-        return {}, "it is no text" if isinstance(error, UnicodeDecodeError) else "it is empty"
+        return {}, "it is not text" if isinstance(error, UnicodeDecodeError) else "it is empty"
     names = head.split(",")
     rows = []
     for place, line in enumerate(lines, 2):
         cells = line.split(",")
         if len(cells) != len(names):
-            return {}, f"line {place} has {len(cells)} cells under {len(names)} names"
+            return {}, f"line {place} has {len(cells)} cells for {len(names)} columns"
         try:
             rows.append([float(cell) if cell else math.nan for cell in cells])
         except ValueError:
-            return {}, f"line {place} holds what is no number"
+            return {}, f"line {place} has a cell that is not a number"
     if "epoch" not in names or len(set(names)) < len(names):
         return {}, "its first line does not name the columns"
     table = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
     if table and not _rising(table["epoch"]):
-        return {}, "its epochs do not rise one by one from 1"
+        return {}, "its epochs are not 1, 2, 3 and so on"
     return table, None
 
 

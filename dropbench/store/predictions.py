@@ -131,7 +131,7 @@ def read_predictions(folder: Path) -> Predictions | None:
     try:
         return _checked({name.removesuffix(".npy"): _array(member) for name, member in _members(content).items()})
     except _DAMAGE as error:
-        raise Damaged(f"{PREDICTIONS} does not hold what a test split said: {error}") from error
+        raise Damaged(f"{PREDICTIONS} does not hold the predictions for a test split: {error}") from error
 
 
 def _members(content: bytes) -> dict[str, bytes]:
@@ -141,14 +141,14 @@ def _members(content: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         held = packed.infolist()
         if sum(m.file_size for m in held) > _MOST:
-            raise ValueError("it holds too much")
+            raise ValueError("it is too large")
         _known({m.filename: b"" for m in held})
         return {m.filename: packed.read(m) for m in held}
 
 
 def _known(members: dict[str, bytes]) -> dict[str, bytes]:
     if {name.removesuffix(".npy") for name in members} - _ARRAYS:
-        raise ValueError("it holds other arrays")
+        raise ValueError("it holds unknown arrays")
     return members
 
 
@@ -175,7 +175,7 @@ def _checked(held: dict[str, NDArray[Any]]) -> Predictions:
         if spread is None or spread.shape != () or error.dtype != np.float16 or error.shape != (n,):
             raise ValueError("it does not have one error per row")
         if not (spread.dtype == np.float64 and 0 < float(spread) < np.inf):
-            raise ValueError("its spread is no standard deviation")
+            raise ValueError("its spread is not a standard deviation")
         return Predictions(total, rows, error=error.astype(np.float64) * float(spread), spread=float(spread))
     if loss is not None and (loss.dtype != np.float16 or loss.shape != (n,)):
         raise ValueError("it does not have one loss per row")

@@ -80,7 +80,7 @@ def _in_file(path: Path) -> str | None:
                 return told
         if text or time.monotonic() > until:
             raise UsageError(
-                f'{path} does not say {{"products": "..."}}; remove it, and the library is read from the records of the runs'
+                f'{path} must hold {{"products": "..."}} and does not; remove it, and the records of the runs name the library'
             )
         time.sleep(0.02)
 

@@ -54,9 +54,9 @@ def _judged(folder: Path, tree: dict[str, Any], old: bool) -> Record | Skipped:
     except ValueError as error:
         wrong = str(error)
     except (TypeError, AttributeError, KeyError, OverflowError):
-        wrong = "its configuration is none of dropbench's"
+        wrong = "its configuration was not written by dropbench"
     if wrong is not None:
-        again = "; what it was is in its config.yaml, to be trained anew" if old else ""
+        again = "; its settings are in its config.yaml, so it can be trained again" if old else ""
         return Skipped(folder, f"{RECORD}: {wrong}{again}")
     return Skipped(folder, record.reason) if isinstance(record, Skipped) else record
 
@@ -160,7 +160,7 @@ def _tree(path: Path, known: str) -> dict[str, Any] | Skipped:
 
 def _validated(path: Path, tree: dict[str, Any], kind: type[_Kind]) -> _Kind | Skipped:
     if loose := _loose(tree):
-        return Skipped(path, f"{path.name}: {loose} is no number")
+        return Skipped(path, f"{path.name}: {loose} is not a number")
     try:
         thing: _Kind = adapter(kind.__name__).validate_python(tree)
         return thing

@@ -54,7 +54,7 @@ def check(path: Path, most: int = MOST) -> None:
 
 def _check(status: os.stat_result, path: Path, most: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = next((words for is_one, words in _KINDS if is_one(status.st_mode)), "it is no file")
+        kind = next((words for is_one, words in _KINDS if is_one(status.st_mode)), "it is not a file")
         raise OSError(errno.EINVAL, kind, str(path))
     if status.st_size > most:
         raise _large(path, most)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _KEY = "dropbench"
 _MOST = 64 << 30
 """Largest size of a file in bytes: far above any network that is trained here."""
-_NOT_OURS = "it is no file of tensors that dropbench wrote, or was cut short"
+_NOT_OURS = "it is not a tensor file of dropbench, or was cut short"
 
 
 def dumped(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
@@ -102,7 +102,7 @@ def read_about(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise Damaged(f"it cannot be read: {error.strerror or error}") from error
     except MemoryError as error:  # the header is small, but safetensors maps the whole file
-        raise Damaged("there is no memory to read it in") from error
+        raise Damaged("there is not enough memory to read it") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(_NOT_OURS) from error
     if not isinstance(about, dict):

@@ -27,7 +27,7 @@ class Trainer:
     @property
     def where(self) -> str:
         """A phrase that names the process and its machine."""
-        return "a command that does not say where it is" if self.process is None else where(self.process)
+        return "a command whose process is not known" if self.process is None else where(self.process)
 
 
 def where(process: alive.Process) -> str:

@@ -51,7 +51,7 @@ def member(content: bytes, name: str, most: int) -> bytes:
     """Returns one member of at most `most` bytes. Raises ValueError as `members` does, and if there is no such member."""
     alike = [entry for entry in _entries(content) if entry.name == name]
     if len(alike) != 1 or alike[0].size > most:
-        raise ValueError(f"there is no such {name}")
+        raise ValueError(f"it has no usable {name}")
     return _unpacked(alike[0])
 
 
@@ -76,7 +76,7 @@ def _entries(content: bytes) -> Iterator[_Entry]:
         for _ in range(count):
             sign, flags, method, crc, packed, size, name, extra, comment, local = _ENTRY.unpack_from(content, at)
             if sign != b"PK\x01\x02" or flags or extra or comment or method not in (_STORED, _DEFLATED):
-                raise ValueError("its directory has what NumPy does not write")
+                raise ValueError("its directory was not written by NumPy")
             called = content[at + _ENTRY.size : at + _ENTRY.size + name].decode("ascii")
             start = local + _LOCAL.size + sum(_LOCAL.unpack_from(content, local))
             if content[local : local + 4] != b"PK\x03\x04" or start + packed > len(content):

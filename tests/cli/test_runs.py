@@ -135,8 +135,8 @@ def test_verify_names_each_fault(swept: Store, capsys: pytest.CaptureFixture[str
     said = dropbench(capsys, "runs", "verify", "--json")
     assert said.code == 1
     wrong = {str(Path(w["path"]).relative_to("results")): w["reason"] for w in json.loads(said.out)["wrong"]}
-    assert "it says seed 99" in wrong.pop(f"runs/{a.name}")
-    assert wrong.pop(f"runs/{b.name}/history.csv") == "line 2 holds what is no number"
+    assert "its seed is 99" in wrong.pop(f"runs/{a.name}")
+    assert wrong.pop(f"runs/{b.name}/history.csv") == "line 2 has a cell that is not a number"
     assert "No such file" in wrong.pop(f"runs/{c.name}/config.yaml")
     assert wrong.pop(f"runs/{c.name}/history.csv") == "it has 0 epochs of 1"
     assert "test.npz does not hold" in wrong.pop(f"runs/{d.name}/test.npz")
@@ -152,7 +152,7 @@ def test_verify_looks_at_weights(swept: Store, capsys: pytest.CaptureFixture[str
     edited(folder, ("weights", "weights.safetensors"))
     (folder / "weights.safetensors").write_bytes(content)
     said = dropbench(capsys, "runs", "verify")
-    assert said.code == 1 and "it is no file of tensors that dropbench wrote, or was cut short" in said.out
+    assert said.code == 1 and "it is not a tensor file of dropbench, or was cut short" in said.out
     edited(folder, ("weights", "../../x"))
     assert "outside of its folder" in dropbench(capsys, "runs", "verify").out
 

@@ -127,7 +127,7 @@ def test_step_is_numpys_digitize(given: dict[str, list[float]], progress: float)
             {"at": [0.6, 0.3], "factors": [0, 1, 0]},
             r"dropout.schedule.at=\[0.6, 0.3\]: the boundaries must be in ascending order",
         ),
-        ({"at": [0.5, 0.5], "factors": [0, 1, 0]}, "must ascend"),
+        ({"at": [0.5, 0.5], "factors": [0, 1, 0]}, "ascending order"),
         ({"at": [0.3, 0.6], "factors": [0, 1]}, r"must be one factor more .* dropout.schedule.at=\[0.3, 0.6\] has 2"),
         ({"at": [0.5], "factors": [0, 1, 0]}, "must be one factor more"),
     ],

@@ -81,7 +81,7 @@ def test_a_change_just_before_the_end_counts() -> None:
 
 def test_updates_are_no_epochs() -> None:
     run = make_spec(updates=12)
-    assert "train.updates counts updates" in (differs(with_epochs(run, SHORT), with_epochs(run, LONG)) or "")
+    assert "train.updates sets the length" in (differs(with_epochs(run, SHORT), with_epochs(run, LONG)) or "")
 
 
 @pytest.mark.parametrize("name", ["ema", "lookahead", "snapshot_ensemble", "spectral_norm", "swa"])

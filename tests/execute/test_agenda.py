@@ -83,4 +83,4 @@ def test_fewer_workers_where_no_more_can_be_started(carry: Any, monkeypatch: pyt
         return
     carried = carry("seed=range(0,3)", workers=3, cohort=1)
     assert carried.statuses() == {"completed": 3}
-    assert carried.notes == [f"{os.strerror(errno.EAGAIN)}: 1 worker from here on"]
+    assert carried.notes == [f"{os.strerror(errno.EAGAIN)}: going on with 1 worker"]

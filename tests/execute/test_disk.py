@@ -56,15 +56,15 @@ def test_what_cannot_be_written_waits_in_its_order(disk: Disk, said: list[str]) 
         assert list(writer.written()) == []
     assert len(writer) == 3 and disk.asked == 1  # not with each run: a full disk may be slow
     assert said == [
-        "results cannot be written now: No space left on device. What is trained is kept in memory and tried again "
-        "every 10 s: make room, or stop with Ctrl-C"
+        "results cannot be written now: No space left on device. Finished runs are kept in memory, and writing them is tried "
+        "again every 10 s: make room, or stop with Ctrl-C"
     ]
     now[0] = 11.0
     assert list(writer.written()) == [] and disk.asked == 2 and len(said) == 1
     disk.full = None
     now[0] = 22.0
     assert list(writer.written()) == ["<1>", "<2>", "<3>"] and disk.taken == [1, 2, 3]
-    assert said[1:] == ["what was kept in memory is stored now"] and writer.lost() is None
+    assert said[1:] == ["the runs that were kept in memory are stored now"] and writer.lost() is None
     writer.add(4)
     assert list(writer.written()) == ["<4>"] and len(said) == 2
 
@@ -118,7 +118,7 @@ def test_runs_go_on_while_the_disk_is_full(carry: Any, monkeypatch: pytest.Monke
     carried = carry("seed=range(0,4)", workers=workers, cohort=1)
     assert carried.statuses() == {"completed": 4} and len(carried.stored) == 4
     assert carried.notes[0].startswith("results cannot be written now: Disk quota exceeded.")
-    assert carried.notes[-1] == "what was kept in memory is stored now"
+    assert carried.notes[-1] == "the runs that were kept in memory are stored now"
     assert not (carried.store.root / "work").exists()
 
 

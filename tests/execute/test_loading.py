@@ -255,14 +255,12 @@ def test_a_users_own_class_comes_back_as_itself(train: Train) -> None:
     assert type(trained.module).__name__ == "Tiny" and type(trained.module).__module__ == "my_model"
     predicted = trained.predict(kept.table.x[said.rows])
     assert torch.equal(predicted == kept.table.y[said.rows], torch.from_numpy(said.right))
-    with pytest.raises(UsageError, match=r"has model=tiny, which is not an option here; name the folder .* conf=DIR"):
+    with pytest.raises(UsageError, match=r"has model=tiny, which is not an option here; give the folder .* conf=DIR"):
         dropbench.load_model(kept.folder)
     with pytest.raises(UsageError, match="there is no such folder"):
         dropbench.load_model(kept.folder, conf="nowhere")
     changed(kept.conf / "my_model.py", "tanh", "relu")
-    with pytest.raises(
-        UsageError, match=r"was made by other code of model=tiny \(my_model.Tiny\) than the present one"
-    ):
+    with pytest.raises(UsageError, match=r"was made by other code of model=tiny \(my_model.Tiny\): the present code"):
         kept.model()
 
 
@@ -289,9 +287,9 @@ def changed(file: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda f: (f / "weights.safetensors").write_bytes(b"x" * 99), "no file of tensors that dropbench wrote"),
+        (lambda f: (f / "weights.safetensors").write_bytes(b"x" * 99), "not a tensor file of dropbench"),
         (lambda f: (f / "weights.safetensors").unlink(), "cannot be read: No such file"),
-        (lambda f: (f / "record.json").unlink(), "is no run that can be loaded: no record.json"),
+        (lambda f: (f / "record.json").unlink(), "cannot be loaded as a run: no record.json"),
         (lambda f: (f / "weights.safetensors").write_bytes(others()), "holds the weights of another run, someone"),
         (lambda f: (f / "weights.safetensors").write_bytes(others(f.name)), "does not fit model=mlp"),
     ],
@@ -314,7 +312,7 @@ def others(run: str = "someone") -> bytes:
 def test_a_run_without_weights_says_how_to_get_them(train: Train) -> None:
     kept = train("data=wine", "model=mlp", "train.save=null")
     assert kept.record.weights is None and not (kept.folder / "weights.safetensors").exists()
-    with pytest.raises(UsageError, match=r"kept no weights: train it again with train\.save=best"):
+    with pytest.raises(UsageError, match=r"stored no weights: train it again with train\.save=best"):
         kept.model()
 
 

@@ -110,7 +110,7 @@ def test_the_command_line(mine: Path, capsys: pytest.CaptureFixture[str], tmp_pa
     assert "done" in said.err and "ray" not in said.err.lower().replace("execute=ray", "")
     with only_this_process():
         said = dropbench(capsys, *words, "results=other")
-    assert said.code == 2 and "put it into a module" in said.err
+    assert said.code == 2 and "define it in a module" in said.err
 
 
 def test_nodes_with_other_versions_are_told_of(carry: Any, monkeypatch: pytest.MonkeyPatch) -> None:

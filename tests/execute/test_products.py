@@ -73,14 +73,14 @@ def test_what_is_asked_for_settles_a_new_folder_and_is_refused_in_one_of_another
     assert first.execute.products == "onednn" and made == []
     assert settled(settings(c, tmp_path), "cpu", trains=True)[0].execute.products == "onednn"
     with pytest.raises(
-        UsageError, match=r"execute.products=mkl: the runs in .* take their products by onednn, .* results=DIR"
+        UsageError, match=r"execute.products=mkl: the runs in .* multiply matrices with onednn, .* results=DIR"
     ):
         settled(settings(c, tmp_path, "mkl"), "cpu", trains=True)
 
 
 def test_a_library_that_is_not_here_is_a_mistake_where_it_is_asked_for(c: Composer, tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"execute.products=torch: that library is not here; choose one of auto, mkl, open"
+        UsageError, match=r"execute.products=torch: that library is not installed here; use one of auto, mkl, open"
     ):
         settled(settings(c, tmp_path, "torch"), "cpu", trains=True)
 
@@ -93,7 +93,7 @@ def test_a_machine_that_lacks_the_folders_library_says_so_and_takes_its_own(
     found, (note,) = settled(settings(c, tmp_path), "cpu", trains=True, measure=lambda: pytest.fail("measured"))
     assert found.execute.products == "mkl"
     assert re.search(
-        r"take their products by openblas, which is not on this machine: .* by mkl, .* records say so", note
+        r"multiply matrices with openblas, which is not available on this machine: .* use mkl, .* records say so", note
     )
     assert json.loads((tmp_path / FILE).read_text())["products"] == "openblas"
 
@@ -103,7 +103,7 @@ def test_kernels_that_openblas_was_told_to_use_are_said_where_they_cost(
 ) -> None:
     monkeypatch.setattr(blas, "slowed_openblas", lambda: "Haswell")
     _, (note,) = settled(settings(c, tmp_path), "cpu", trains=False)
-    assert "OPENBLAS_CORETYPE has NumPy's OpenBLAS use its kernels for Haswell" in note and note.endswith("unset it")
+    assert "OPENBLAS_CORETYPE makes NumPy's OpenBLAS use its kernels for Haswell" in note and note.endswith("unset it")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

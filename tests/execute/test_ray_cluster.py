@@ -61,14 +61,14 @@ def test_auto_is_the_processor_where_the_cluster_has_no_card(nodes: list[Node]) 
 @pytest.mark.parametrize(
     ("device", "execute", "said"),
     [
-        ("cuda:1", {}, "device=cuda:1: Ray gives each cohort a card of its own choice; write device=cuda"),
+        ("cuda:1", {}, "device=cuda:1: Ray chooses the GPU of each cohort; write device=cuda"),
         ("mps", {}, "device=mps: Ray gives"),
-        ("cpu", {"gpus": 1}, "device=cpu execute.gpus=1.0: each cohort would be given a card that it does not use"),
-        ("cuda", {"gpus": 0}, "device=cuda execute.gpus=0.0: each cohort would be given no card; write device=auto"),
+        ("cpu", {"gpus": 1}, "device=cpu execute.gpus=1.0: each cohort would get a GPU that it does not use"),
+        ("cuda", {"gpus": 0}, "device=cuda execute.gpus=0.0: each cohort would get no GPU; write device=auto"),
         (
             "cpu",
             {"cpus": 9},
-            r"takes 9 processors and 0 cards, and no node .* \(the most are 8 and 2\): lower execute.cpus",
+            r"needs 9 processors and 0 GPUs, and no node .* \(the most are 8 and 2\): lower execute.cpus",
         ),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_has_no_room_is_said(nodes: list[Node], device: str, execute: Any, 
 
 def test_no_card_on_the_cluster_is_said(nodes: list[Node]) -> None:
     nodes[:] = [Node(2, 0)]
-    with pytest.raises(UsageError, match="no card, and the cluster has none; write device=auto"):
+    with pytest.raises(UsageError, match="no GPU, and the cluster has none; write device=auto"):
         room(settings("cuda"))
 
 

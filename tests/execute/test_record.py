@@ -14,7 +14,7 @@ from dropbench.execute.cohort import Failure
 def test_a_failure_has_a_record() -> None:
     with composer() as c:
         unbound = c.compose({"seed": "seed=7"}).spec
-    with pytest.raises(ValueError, match="no id to be stored under"):
+    with pytest.raises(ValueError, match="so it cannot be stored under its id"):
         record.record_of(Failure(unbound, "RuntimeError: no", "...", 60.0), "cpu", 1)
     spec = unbound.model_copy(update={"data_fingerprint": "0123456789ab"})
     made = record.record_of(Failure(spec, "RuntimeError: no", "...", 60.0), "cpu", 1)
@@ -34,10 +34,10 @@ def test_a_result_that_cannot_be_is_a_failure() -> None:
     sizes = {"train": 8, "val": 4, "test": 4}
     result = RunResult(spec, "completed", None, row, [], 1, sizes, 10, {}, "0123456789ab", 2.0, 1)
     assert record.record_of(result, "cpu", 1).reason == (
-        "its result cannot be: its chosen epoch is 1 of 0"  # its history is empty
+        "its result is not possible: its chosen epoch is 1 of 0"  # its history is empty
     )
     result = replace(result, history=[{"epoch": 1.0}])
     made = record.record_of(result, "cpu", 1)
     assert (made.status, made.metrics, made.seconds) == ("failed", {}, 2.0)
-    assert made.reason == "its result cannot be: its test_accuracy is 1.14, and its range is 0 to 1"
+    assert made.reason == "its result is not possible: its test_accuracy is 1.14, and its range is 0 to 1"
     assert record.record_of(replace(result, metrics={**row, "test_accuracy": 1.0}), "cpu", 1).status == "completed"

@@ -120,7 +120,7 @@ def test_it_is_left_where_there_is_no_room(tmp_path: Path, monkeypatch: pytest.M
     told, run = settings(tmp_path), until(2, make_spec(epochs=EPOCHS))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     (result,) = ended(told, run).values()
-    assert any("no room on the disk" in note for note in result.notes) and not rungs(tmp_path)
+    assert any("not enough room on the disk" in note for note in result.notes) and not rungs(tmp_path)
     checkpoints = Checkpoints(tmp_path, RUNGS)
     assert checkpoints.have_room(100) and not checkpoints.have_room(101)
     checkpoints.path("other").write_bytes(b"1")

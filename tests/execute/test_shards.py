@@ -107,8 +107,8 @@ def test_a_run_that_failed_when_it_was_planned_is_in_one_part_too() -> None:
 def test_what_is_no_part_is_a_sentence() -> None:
     assert read("3/8") == Shard(3, 8) and read(" 1/1 ") == Shard(1, 1) and str(Shard(3, 8)) == "3/8"
     for text, says in (
-        ("9/8", "--shard 9/8: the parts of 8 are --shard 1/8 to --shard 8/8"),
-        ("0/8", "the parts of 8 are --shard 1/8"),
+        ("9/8", "--shard 9/8: there is no part 9 of 8; write --shard 1/8 to --shard 8/8"),
+        ("0/8", "there is no part 0 of 8; write --shard 1/8"),
         ("3", "as in --shard 3/8"),
         ("", "as in --shard 3/8"),
         ("1/0", "as in --shard 3/8"),

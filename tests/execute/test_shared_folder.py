@@ -23,7 +23,7 @@ from dropbench.store.claims import Claims
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
-WAITING = "the 2 runs left are in training by other commands: waiting"
+WAITING = "waiting: other commands are training the 2 runs that are left"
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_what_is_not_asked_for_is_the_clusters_default(cluster: Cluster, job: Jo
 
 def test_what_slurm_refuses_is_a_sentence(cluster: Cluster, job: Job) -> None:
     cluster.say("full")
-    with pytest.raises(UsageError, match=r"the cluster has taken no job: .*invalid partition"):
+    with pytest.raises(UsageError, match=r"the cluster did not accept the job: .*invalid partition"):
         slurm.submit(job, SlurmSpec(), [["true"], ["true"]])
 
 

@@ -41,7 +41,7 @@ def test_what_fits_is_remembered_for_the_next_command(carry: Any, tmp_path: Path
     assert kept == 2
     again = carry(*trouble("memory", above=2), "seed=range(6,12)", cohort=6)
     assert again.retries == [] and sizes(again) == [2] * 6
-    assert again.notes == ["cohorts of at most 2 runs of this shape: more have run out of memory here"]
+    assert again.notes == ["cohorts of this shape have at most 2 runs from now on: larger ones ran out of memory here"]
     other = carry(*trouble("memory", above=100), "model.widths=[5]", "seed=range(0,6)", cohort=6)
     assert sizes(other) == [6] * 6 and other.notes == []  # another shape is another question
 
@@ -111,7 +111,7 @@ def test_a_failed_run_is_tried_again_as_often_as_wanted(carry: Any, tmp_path: Pa
     carried = carry(*trouble("raise", mark=mark), "seed=0,1", cohort=1, policy=FailurePolicy(retries=1))
     assert carried.statuses() == {"completed": 2}
     (retry,) = carried.retries
-    assert retry.reason.startswith("RuntimeError: broken") and retry.how == "by --retry, time 1 of 1"
+    assert retry.reason.startswith("RuntimeError: broken") and retry.how == "retry 1 of 1"
     never = carry(*trouble("raise"), "seed=2", policy=FailurePolicy(retries=2))
     assert never.statuses() == {"failed": 1} and len(never.retries) == 2
 

@@ -57,17 +57,17 @@ CASES: Mapping[str, tuple[str, tuple[tuple[tuple[str, ...], Any], ...]]] = {
         (((METRICS, "test_accuracy"), 1.14), (("measures", "accuracy", "range"), [0, 2])),
     ),
     "and its unit": (
-        "says that accuracy is higher and in no unit, which it is not",
+        "declares accuracy as higher and in no unit, which is wrong",
         ((("measures", "accuracy", "unit"), ""), (("measures", "accuracy", "region"), "0.01")),
     ),
-    "direction": ("accuracy is lower", ((("measures", "accuracy", "direction"), "lower"),)),
-    "gap": ("gap_accuracy is 0.3, and training minus validation 0.25", (((METRICS, "gap_accuracy"), 0.3),)),
+    "direction": ("accuracy as lower", ((("measures", "accuracy", "direction"), "lower"),)),
+    "gap": ("gap_accuracy is 0.3, and training minus validation is 0.25", (((METRICS, "gap_accuracy"), 0.3),)),
     "region": ("region of equivalence", ((("measures", "accuracy", "region"), "little"),)),
     "empty range": ("the range of its accuracy is empty", ((("measures", "accuracy", "range"), [1, 0]),)),
-    "a word": ("metrics.test_accuracy is no number", (((METRICS, "test_accuracy"), "high"),)),
-    "true": ("metrics.test_accuracy is no number", (((METRICS, "test_accuracy"), True),)),
-    "a number as text": ("epochs_run is no number", ((("epochs_run",), "4"),)),
-    "half an epoch": ("epochs_run is no number", ((("epochs_run",), 3.5),)),
+    "a word": ("metrics.test_accuracy is not a number", (((METRICS, "test_accuracy"), "high"),)),
+    "true": ("metrics.test_accuracy is not a number", (((METRICS, "test_accuracy"), True),)),
+    "a number as text": ("epochs_run is not a number", ((("epochs_run",), "4"),)),
+    "half an epoch": ("epochs_run is not a number", ((("epochs_run",), 3.5),)),
     "seed": ("its seed -1", ((("seed",), -1), ((CONFIG, "seed"), -1))),
     "large seed": ("its seed 9223372036854775808", ((("seed",), 2**63), ((CONFIG, "seed"), 2**63))),
     "seed of text": ("its seed", (((CONFIG, "seed"), 0.0),)),
@@ -84,10 +84,10 @@ CASES: Mapping[str, tuple[str, tuple[tuple[tuple[str, ...], Any], ...]]] = {
     "threads": ("its threads is 0", ((("threads",), 0),)),
     "cohort": ("its cohort_size is 0", ((("cohort_size",), 0),)),
     "parameters": ("its parameters is -7", ((("parameters",), -7),)),
-    "started": ("no time that can be read", ((("started",), "yesterday"),)),
+    "started": ("its start time cannot be read", ((("started",), "yesterday"),)),
     "rate": ("its rate at hidden.0 is 1", ((("rates", "hidden.0"), 1.0),)),
     "rate beyond": (
-        "hidden.0 is 0.75, and its configuration has none above 0.5",
+        "hidden.0 is 0.75, and the highest rate in its configuration is 0.5",
         (
             (("rates", "hidden.0"), 0.75),
             (("variants",), [{"name": "standard", "version": 1, "rates": {"hidden.0": 0.75}}]),
@@ -132,8 +132,11 @@ def test_of_several_variants_each_has_its_own_rates(tmp_path: Path) -> None:
     ]
     assert isinstance(read(Store(tmp_path).write(told, [], "")), Record)
     assert found(locked=0.4, standard=0.3) is None and found(locked=0.4) is None
-    assert found(locked=0.4, standard=0.35) == "its rate at hidden.0 is 0.35, and its configuration has none above 0.3"
-    assert found(locked=0.4, embedding=0.1) == "its rate at hidden.0/embedding is of none of its variants"
+    assert (
+        found(locked=0.4, standard=0.35)
+        == "its rate at hidden.0 is 0.35, and the highest rate in its configuration is 0.3"
+    )
+    assert found(locked=0.4, embedding=0.1) == "its rate at hidden.0/embedding belongs to none of its variants"
     twice = {**good().config, "dropout": [TWO[0], TWO[0]]}
     assert "one variant twice" in str(contradiction(good(config=twice)))
 
@@ -141,7 +144,7 @@ def test_of_several_variants_each_has_its_own_rates(tmp_path: Path) -> None:
 def test_a_task_that_its_model_does_not_have() -> None:
     of_a_model = {**good().config, "model": {"name": "lm", "_target_": "dropbench.models.lm.LanguageModel"}}
     assert contradiction(good(config=of_a_model, task="predict_next")) is None
-    assert contradiction(good(config=of_a_model)) == "its task is classify, and that of its model predict_next"
+    assert contradiction(good(config=of_a_model)) == "its task is classify, and the task of its model is predict_next"
 
 
 def test_a_metric_of_a_user_has_the_range_that_its_record_declares() -> None:

@@ -99,7 +99,10 @@ def test_what_cannot_be_migrated_says_how_to_make_it_anew(c: Composer, tmp_path:
     del tree["config"]["train"]
     skipped = read(put(tmp_path, tree))
     assert isinstance(skipped, Skipped)
-    assert "its configuration has no train" in skipped.reason and "config.yaml, to be trained anew" in skipped.reason
+    assert (
+        "its configuration has no train" in skipped.reason
+        and "config.yaml, so it can be trained again" in skipped.reason
+    )
 
 
 def test_two_old_runs_that_differ_in_what_they_measured_are_one(c: Composer, tmp_path: Path) -> None:

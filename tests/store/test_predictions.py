@@ -146,7 +146,7 @@ WRONG = {
 
 @pytest.mark.parametrize("content", WRONG.values(), ids=WRONG)
 def test_what_does_not_hold_together_is_refused(content: bytes, tmp_path: Path) -> None:
-    with pytest.raises(Damaged, match=r"^test\.npz does not hold what a test split said"):
+    with pytest.raises(Damaged, match=r"^test\.npz does not hold the predictions for a test split"):
         read_predictions(put(tmp_path, content))
 
 
@@ -156,7 +156,7 @@ def test_what_would_fill_the_memory_is_not_unpacked(tmp_path: Path) -> None:
         for _ in range(1100):
             member.write(bytes(2**20))
     assert len(written.getvalue()) < 2 * 2**20
-    with pytest.raises(Damaged, match="too much"):
+    with pytest.raises(Damaged, match="too large"):
         read_predictions(put(tmp_path, written.getvalue()))
 
 

@@ -46,7 +46,7 @@ def test_a_folder_of_an_older_dropbench_is_known_by_its_records(tmp_path: Path) 
 @pytest.mark.parametrize("text", ["[", "{}", '{"products": 3}', '{"products": ""}', '{"products": "/etc/x"}', "[1]"])
 def test_a_damaged_file_is_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(UsageError, match=r"products.json does not say .* remove it"):
+    with pytest.raises(UsageError, match=r"products.json must hold .* remove it"):
         settled(tmp_path)
 
 

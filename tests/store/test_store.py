@@ -200,8 +200,8 @@ def test_what_cannot_be_read_is_skipped_with_a_reason(tmp_path: Path) -> None:
     assert "not written by dropbench" in reasons["foreign"]
     assert "status" in reasons["wrong"]
     assert f"another run, {run['moved']}" in reasons["elsewhere"]
-    assert "run_id does not follow from what it says" in reasons["edited"]
-    assert "it says seed 99 and its configuration 0" in reasons["reseeded"]
+    assert "run_id does not match its content" in reasons["edited"]
+    assert "its seed is 99 and that of its configuration 0" in reasons["reseeded"]
     assert reasons["empty"] == "no record.json"
     assert [s.path for s in loaded.skipped] == sorted(s.path for s in loaded.skipped)
     assert not any(store.is_done(run.get(name, name)) for name in reasons)

@@ -129,7 +129,7 @@ except OSError as error:
     ("limit", "room", "told"),
     [
         # Room for a copy of the tensors and not for one as bytes beside it, without which safetensors ends the process.
-        ("RLIMIT_AS", 200 << 20, "written\nthere is no memory to read it in"),
+        ("RLIMIT_AS", 200 << 20, "written\nthere is not enough memory to read it"),
         ("RLIMIT_FSIZE", 1 << 20, "OSError File too large"),
     ],
 )

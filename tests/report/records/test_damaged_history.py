@@ -14,15 +14,15 @@ from dropbench.report.records.history import columns, read
 HEAD = "epoch,train_loss,val_loss\n"
 DAMAGED = {
     "": "it is empty",
-    "epoch,val_loss\n1,high\n": "line 2 holds what is no number",
-    "epoch,val_loss\n1,2\n2,3,4\n": "line 3 has 3 cells under 2 names",
-    "epoch,val_loss\n1,2\n2": "line 3 has 1 cells under 2 names",
+    "epoch,val_loss\n1,high\n": "line 2 has a cell that is not a number",
+    "epoch,val_loss\n1,2\n2,3,4\n": "line 3 has 3 cells for 2 columns",
+    "epoch,val_loss\n1,2\n2": "line 3 has 1 cells for 2 columns",
     "val_loss\n1\n": "its first line does not name the columns",
     "epoch,a,a\n1,2,3\n": "its first line does not name the columns",
-    "epoch,val_loss\n2,1\n": "its epochs do not rise one by one from 1",
-    "epoch,val_loss\n1,1\n1,1\n": "its epochs do not rise one by one from 1",
-    "epoch,val_loss\ninf,1\n": "its epochs do not rise one by one from 1",
-    "epoch,val_loss\n1e308,1\n": "its epochs do not rise one by one from 1",
+    "epoch,val_loss\n2,1\n": "its epochs are not 1, 2, 3 and so on",
+    "epoch,val_loss\n1,1\n1,1\n": "its epochs are not 1, 2, 3 and so on",
+    "epoch,val_loss\ninf,1\n": "its epochs are not 1, 2, 3 and so on",
+    "epoch,val_loss\n1e308,1\n": "its epochs are not 1, 2, 3 and so on",
 }
 
 
@@ -56,7 +56,7 @@ def test_a_report_says_which_and_goes_on(fake: Any, put: Any, store: Any, tmp_pa
     built = report.build([store.root])
     assert built.comparisons[0].table["n"].tolist() == [7]
     (note,) = (n for n in built.notes if n.startswith("Left out 6 damaged histories"))
-    for reason in ("no number", "no text", "a pipe", "a device", "a folder", "No such file"):
+    for reason in ("not a number", "not text", "a pipe", "a device", "a folder", "No such file"):
         assert reason in note
     assert "Left out" in report.render(built, "rich")
     report.write_figures(built, tmp_path / "figures")

@@ -104,7 +104,7 @@ def test_a_damaged_file_is_told_and_the_report_stands(store: Store, trained: Tra
         (folder / PREDICTIONS).write_bytes(b"PK nothing")
     c = compared(store)
     assert c.verdicts and [
-        n for n in c.notes if n.startswith("Intervals, p") and "does not hold what a test split" in n
+        n for n in c.notes if n.startswith("Intervals, p") and "does not hold the predictions for a test split" in n
     ]
 
 
