@@ -27,7 +27,7 @@ def query(paths: Sequence[Path], filters: Sequence[str], text: str, *, where: Se
     try:
         import duckdb
     except ImportError:
-        raise UsageError("--sql takes duckdb, which is not installed: pip install 'dropbench[sql]'") from None
+        raise UsageError("--sql needs duckdb, which is not installed: pip install 'dropbench[sql]'") from None
     single = list_runs(paths, filters, where=where).single
     assert single is not None  # list_runs always sets it
     with duckdb.connect(":memory:") as database:
@@ -49,5 +49,5 @@ def query(paths: Sequence[Path], filters: Sequence[str], text: str, *, where: Se
 def _sentence(error: Exception) -> str:
     """Return DuckDB's error message in one line, with a hint at the most frequent mistake."""
     words = " ".join(line.strip() for line in str(error).splitlines() if line.strip() and set(line.strip()) != {"^"})
-    hint = '; a name with a dot takes double quotes, as in "dropout.rate"' if "." in words else ""
+    hint = '; write a name with a dot in double quotes, as in "dropout.rate"' if "." in words else ""
     return words.partition(" LINE 1:")[0] + hint

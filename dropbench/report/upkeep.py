@@ -29,8 +29,8 @@ from dropbench.store.safely import Damaged
 _CONFIG, _HISTORY = "config.yaml", "history.csv"
 KINDS = {
     "failed": "attempts that failed, which the next sweep tries again anyway",
-    "unreadable": "records, plans and checkpoints that cannot be read, or are not what they say",
-    "leftovers": "what writers that were killed left behind",
+    "unreadable": "records, plans and checkpoints that cannot be read or were changed",
+    "leftovers": "files that killed processes left behind",
     "set-aside": "runs that no report compares, because newer runs of their setting used other data or code",
     "plans": "plans of which no run is stored",
     "ended": "final states (train.extendable) whose runs are no longer stored",
@@ -154,4 +154,4 @@ def _of_plan(path: Path) -> Iterator[Skipped]:
         return
     first, rule = (plan.course.stages[0].runs, plan.course.rule.parameters) if plan.course else (plan.runs, None)
     if first and plan.plan_id != identity.plan_id(plan.study, first, rule):
-        yield Skipped(path, "its plan_id does not follow from its runs, so it was changed")
+        yield Skipped(path, "its plan_id does not match its runs, so the plan was changed")

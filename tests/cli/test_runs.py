@@ -140,7 +140,7 @@ def test_verify_names_each_fault(swept: Store, capsys: pytest.CaptureFixture[str
     assert "No such file" in wrong.pop(f"runs/{c.name}/config.yaml")
     assert wrong.pop(f"runs/{c.name}/history.csv") == "it has 0 epochs of 1"
     assert "test.npz does not hold" in wrong.pop(f"runs/{d.name}/test.npz")
-    assert "does not follow from its runs" in wrong.pop(f"plans/{plan.name}")
+    assert "does not match its runs" in wrong.pop(f"plans/{plan.name}")
     assert "killed" in wrong.popitem()[1] and not wrong
     plain = dropbench(capsys, "runs", "verify")
     assert plain.code == 1 and len(plain.out.splitlines()) == 8

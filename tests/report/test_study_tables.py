@@ -187,4 +187,4 @@ def test_outcomes_named_in_advance_are_corrected_together(fake: Any, planned: An
     assert not [n for n in alone.notes if n.startswith("Outcomes")]
     assert both.table["test_loss_verdict"].tolist()[1] == both.against(both.outcomes[1])["half"].verdict
     text = report.render(made, "rich", 80)
-    assert "The same on test loss, named in advance too" in text and "97.5 % interval" in text
+    assert "The same for test loss, also named in advance" in text and "97.5 % interval" in text

@@ -106,7 +106,7 @@ def _possible(found: Optimum) -> str:
     if len(found.candidates) == 1:
         return "There is no other value to compare it with."
     if len(levels) == len(found.candidates):
-        return f"These seeds rule none of the {len(levels)} values out."
+        return f"These seeds do not rule out any of the {len(levels)} values."
     which = levels[0] if len(levels) == 1 else f"one of {', '.join(levels)}"
     return f"At 95 % confidence the best of these values is {which}: for each of the others some value is certainly better."
 

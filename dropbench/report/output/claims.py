@@ -88,14 +88,14 @@ def how_to_read(statements: Sequence[Statement]) -> list[str]:
     """Explain the verdicts, the asterisk and the power in the table."""
     told = [
         "Supported: the interval lies beyond the region of no difference, on the side that the claim says (or within it, "
-        "where it says that there is no difference). Contradicted: it lies beyond on the other side, or certainly does not "
-        "reach beyond on this one. Negligible: within. Undecided: none of these, or fewer than six seeds. Each claim is "
-        "judged by itself.",
+        "where it says that there is no difference). Contradicted: it lies beyond the region on the other side, "
+        "or certainly does not reach beyond it on this side. Negligible: it lies within the region. Undecided: none of these, "
+        "or fewer than six seeds. Each claim is judged by itself.",
     ]
     if any(isinstance(s, Claimed) and s.verdict != UNDECIDED and not s.stands for s in statements):
-        told.append("*: not at 5 % over all claims of this table at once (Holm).")
+        told.append("*: not confirmed at 5 % over all claims of this table at once (Holm).")
     if any(isinstance(s, Claimed) and not math.isnan(s.power) for s in statements):
         told.append(
-            "Power: the probability that this many seeds confirm an effect of the size beside it, by the spread of pilot seeds."
+            "Power: the probability that this many seeds confirm an effect of the size beside it, estimated from pilot seeds."
         )
     return told

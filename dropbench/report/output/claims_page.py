@@ -78,7 +78,7 @@ def _shown(s: Statement) -> Shown:
 
 def _of_cases(s: Checked) -> dict[str, Any]:
     rows = [(plain(c.case), f"{c.measured:.6g}", f"{c.formula:.6g}", "yes" if c.equal else "no") for c in s.cases]
-    return {"picture": None, "facts": [], "heads": ("case", "computed", "by the statement", "equal"), "rows": rows}
+    return {"picture": None, "facts": [], "heads": ("case", "computed", "as stated", "equal"), "rows": rows}
 
 
 def _of_arms(s: Claimed) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _of_arms(s: Claimed) -> dict[str, Any]:
         facts.append(("p, adjusted for all claims", p_value(s.p_adjusted)))
     if not math.isnan(s.power):
         size = "no difference" if s.margin == 0 else s.contrast.measure.size(s.margin)
-        facts.append(("power, told by a pilot", f"{share(s.power)} at {size}"))
+        facts.append(("power, estimated by a pilot", f"{share(s.power)} at {size}"))
     facts += [("setting", s.setting), ("training", f"{s.seconds:,.0f} s"), ("first run", s.runs[0] if s.runs else "")]
     return {"picture": _picture(s), "facts": facts, "heads": heads, "rows": rows}
 

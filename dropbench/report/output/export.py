@@ -156,7 +156,7 @@ def check_pyarrow() -> None:
         import pyarrow  # noqa: F401
     except ImportError:
         raise UsageError(
-            "--format parquet takes pyarrow, which is not installed: pip install 'dropbench[parquet]'; or choose csv"
+            "--format parquet needs pyarrow, which is not installed: pip install 'dropbench[parquet]'; or choose csv"
         ) from None
 
 

@@ -11,7 +11,7 @@ from dropbench.report.tables.runs import Runs
 from dropbench.values import absent, written
 
 TITLE = "Runs"
-NOTE = "A row a run, scores as in the tables. Every setting and digit: --format csv, parquet or json."
+NOTE = "One row per run, with scores as in the tables. For every setting and digit: --format csv, parquet or json."
 
 
 def of_runs(runs: Runs, width: int | None) -> Sheet:

@@ -139,7 +139,7 @@ def _number(metric: str, threshold: str) -> float:
             return value
     except ValueError:
         pass
-    raise UsageError(f"'{metric}': '{threshold}' is no number; write {_WRITE}")
+    raise UsageError(f"'{metric}': '{threshold}' is not a number; write {_WRITE}")
 
 
 def with_convergence(
@@ -194,7 +194,7 @@ def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Converge
     curves = {run: evaluated(histories[run], score, _COLUMN[wanted.unit]) for run in completed}
     if completed and not any(curves.values()):
         if wanted.unit == "updates" and any(evaluated(histories[run], score) for run in completed):
-            raise UsageError(f"'{metric}': these runs are from before updates were counted; ask for 'epochs to'")
+            raise UsageError(f"'{metric}': these runs were made before updates were counted; write 'epochs to'")
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
         raise UsageError(f"'{metric}': no history has {score}; {nearest(score, scores)}")
     if wanted.kind == "first" and not wanted.score.direction:
@@ -240,7 +240,7 @@ def _notes(wanted: Convergence, values: Sequence[float]) -> list[str]:
     if wanted.kind == "roughness":
         return [f"The roughness of {score} is the mean size of its second differences from epoch to epoch."]
     if wanted.kind == "jump":
-        return [f"{score} at the end of epoch {wanted.epoch} less that at the end of the epoch before."]
+        return [f"{score} at the end of epoch {wanted.epoch} minus the same at the end of the epoch before."]
     if wanted.kind == "at":
         return [f"{score} at the end of epoch {wanted.epoch}."]
     never = sum(map(math.isinf, values))

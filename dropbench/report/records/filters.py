@@ -63,7 +63,7 @@ def _ranged(typed: str, limits: str) -> list[str]:
             raise OverflowError
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{typed} is no range of 1 to {_MOST:,} numbers; write range(first,end), as in seed=range(0,6)"
+            f"{typed} is not a range of 1 to {_MOST:,} numbers; write range(first,end), as in seed=range(0,6)"
         ) from None
     return [str(i) for i in numbers]
 
@@ -102,7 +102,7 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
                 )
             key, sign, value = form.groups()
             if sign in _ORDER and number(value) is None:
-                raise UsageError(f"--where '{part}': {value} is no number; compare names with = or !=")
+                raise UsageError(f"--where '{part}': {value} is not a number; compare names with = or !=")
             parsed.append((key.replace("/", "."), sign, value))
     return parsed
 
@@ -119,7 +119,7 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
             there = ", ".join([*valid[:_LONG], *["..."] * (len(valid) > _LONG)])
-            raise UsageError(f"--where '{key}{sign}{value}': no remaining run fits; there are: {there}")
+            raise UsageError(f"--where '{key}{sign}{value}': no remaining run fits; their values are: {there}")
     return frame[keep]
 
 

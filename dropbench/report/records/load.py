@@ -143,5 +143,5 @@ def _folder(path: Path) -> tuple[Loaded, Index | None]:
     if os.path.basename(os.path.realpath(path)) in (RUNS, FAILED) and os.path.isdir(path):
         return read_all(path), None
     raise UsageError(
-        f"{path} is no results folder (it has no {RUNS}/) and no run (it has no {RECORD}); {RUN_SOMETHING}"
+        f"{path} is neither a results folder (it has no {RUNS}/) nor a run (it has no {RECORD}); {RUN_SOMETHING}"
     )

@@ -169,8 +169,6 @@ class Measures:
             if name in by_name:
                 return by_name[name]
         if parts := [name for name, m in by_name.items() if m.metric == wanted]:
-            raise UsageError(
-                f"--metric {wanted}: no run here measured it on the test split; there is --metric {parts[0]}"
-            )
+            raise UsageError(f"--metric {wanted}: no run here measured it on the test split; write --metric {parts[0]}")
         metrics = list(dict.fromkeys(m.metric for m in by_name.values() if f"test_{m.metric}" in by_name))
         raise UsageError(f"--metric {wanted}: no run here has this metric; {nearest(wanted, [*metrics, *by_name])}")

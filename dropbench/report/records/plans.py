@@ -29,5 +29,5 @@ def of_studies(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[Stor
     for study in studies:
         if study not in names:
             hint = nearest(study, names) if names else f"no study has been run here; {RUN_SOMETHING}"
-            raise UsageError(f"study={study}: no stored plan is of that study; {hint}")
+            raise UsageError(f"study={study}: no plan of that study is stored; {hint}")
     return [plan for plan in plans if plan.study in studies]

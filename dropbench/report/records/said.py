@@ -61,7 +61,7 @@ class Said:
     def examples(self, run: str, measure: Measure, score: float) -> Examples:
         """Of a run and a measure on which it has this score. Raises Untold."""
         if measure.part != "test" or measure.metric not in SCORES:
-            raise Untold(f"{measure.spoken} is no mean over test examples that were kept")
+            raise Untold(f"{measure.spoken} is not a mean over stored predictions")
         known = self._last.pop((run, measure.metric, score), None)
         if known is None:
             known = self._examples(run, measure, score)
@@ -77,12 +77,12 @@ class Said:
         if isinstance(told := self._told[run], Untold):
             raise told
         if (scores := self._scores(run, told, measure.metric)) is None or not len(scores):
-            raise Untold(f"what runs kept of their test examples does not hold the {measure.name} of each")
+            raise Untold(f"the stored predictions do not hold the {measure.name} of each test example")
         values = scores.astype(float)
         rounding = ROUNDING if scores.dtype == bool else OF_HALF
         mean = values.mean()
         if not abs(mean - score) <= rounding * abs(values).mean():
-            raise Untold(f"what was kept of the test examples does not add up to the {measure.name}")
+            raise Untold(f"the stored predictions do not add up to the {measure.name}")
         key = told.total, told.rows
         if key not in self._rows:
             self._rows[key] = rows_of(told)  # the same in every arm
@@ -96,7 +96,7 @@ class Said:
                 told = told_in(self.folders[run]) if index is None else index.told(self.folders[run])
         except Damaged as error:
             return Untold(str(error))
-        return Untold("runs did not keep what they said of each test example") if told is None else told
+        return Untold("runs did not keep their prediction for each test example") if told is None else told
 
     def _scores(self, run: str, told: Told, metric: str) -> _Scores | None:
         if (scores := scores_of(told, metric)) is not None:

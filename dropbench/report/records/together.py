@@ -47,14 +47,14 @@ class Together:
             return churn(*said)
         value = mean_score(averaged(said), self.metric)
         if value is None:
-            raise ValueError(f"what runs kept of their test examples tells no {self.metric}")
+            raise ValueError(f"the stored predictions do not give the {self.metric}")
         return value
 
     @property
     def note(self) -> str:
         """What a reader must know of the numbers."""
         what = (
-            f"of the mean prediction of {self.size} runs, at the cost of as many"
+            f"the score of the mean prediction of {self.size} runs, which costs as much as {self.size} runs"
             if self.metric
             else "the share of test examples that two runs answer differently"
         )
@@ -85,7 +85,9 @@ def with_together(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: To
     seeds = sorted(set(frame["seed"].tolist()))
     groups = [seeds[i : i + wanted.size] for i in range(0, len(seeds) - wanted.size + 1, wanted.size)]
     if not groups:
-        raise UsageError(f"'{text}' takes {wanted.size} seeds at a time, and here are {len(seeds)}; train more seeds")
+        raise UsageError(
+            f"'{text}' needs {wanted.size} seeds at a time, and there are {len(seeds)} here; train more seeds"
+        )
     values: dict[str, float] = {}
     for _, runs in frame[frame["status"] == "completed"].groupby("arm_id"):
         by_seed = dict(zip(runs["seed"].tolist(), runs["run_id"].tolist(), strict=True))
@@ -127,7 +129,7 @@ def _of_group(
         for seed, one in zip(seeds, said, strict=True):
             if one.total != said[0].total or not np.array_equal(one.rows, said[0].rows):
                 raise ValueError(
-                    f"seeds {seeds[0]} and {seed} tested other examples; train with one split for all, data.split_seed=0"
+                    f"seeds {seeds[0]} and {seed} tested different examples; train with one split for all, data.split_seed=0"
                 )
         return wanted.of(said)
     except (ValueError, Damaged) as why:
@@ -136,5 +138,5 @@ def _of_group(
 
 def _said(folder: Path) -> Predictions:
     if (said := read_predictions(folder)) is None:
-        raise ValueError("runs did not keep what they said of each test example; train with eval.keep=probabilities")
+        raise ValueError("runs did not keep their prediction for each test example; train with eval.keep=probabilities")
     return said

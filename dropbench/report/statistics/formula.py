@@ -206,8 +206,8 @@ class Formula:
         bare = [not any(scores(side)) for side in (node.left, node.right)]
         if left != right and not any(bare):
             raise UsageError(
-                f"'{written(node)}' adds {_spoken(left)} to {_spoken(right)}; add what has one unit, or divide each by "
-                "something in its own"
+                f"'{written(node)}' adds {_spoken(left)} to {_spoken(right)}; add values of the same unit, or divide "
+                "each by a value in its own unit"
             )
         return right if bare[0] else left
 

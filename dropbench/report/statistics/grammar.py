@@ -32,7 +32,7 @@ _SHOWN = 120
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _RANKS = {"+": 1, "-": 1, "*": 2, "/": 2}
 _UNARY, _ATOM = 3, 4
-_PARTS = "there are numbers, arm.measure, + - * / and parentheses"
+_PARTS = "write numbers, arm.measure, + - * / and parentheses"
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,13 @@ def _read(tree: ast.expr, text: str, depth: int) -> Node:
     if isinstance(tree, ast.Name | ast.Call):
         arm = _arm(tree, text)  # raises if something else than the missing measure is wrong
         raise UsageError(f"'{said}' names no measure; write {arm_written(arm)}.test_accuracy")
-    raise UsageError(f"'{said}' is no part of a contrast; {_PARTS}")
+    raise UsageError(f"'{said}' is not allowed in a contrast; {_PARTS}")
 
 
 def _number(tree: ast.Constant, text: str) -> Number:
     value = tree.value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"'{_said(tree, text)}' is no number; {_PARTS}")
+        raise UsageError(f"'{_said(tree, text)}' is not a number; {_PARTS}")
     try:
         if math.isfinite(number := float(value)):
             return Number(number)

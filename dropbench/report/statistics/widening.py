@@ -78,7 +78,7 @@ def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
         raise Untold("it does not depend on any score")
     rows = of_arms[0][1].rows
     if any(e.rows is not rows and not np.array_equal(e.rows, rows) for _, e in of_arms):
-        raise Untold("arms were tested on other examples under one seed")
+        raise Untold("arms were tested on different examples under the same seed")
     shares: Floats = np.full(len(rows), value)
     for move, examples in of_arms:
         shares += move * (examples.values - examples.mean)

@@ -80,7 +80,7 @@ def _unknown(c: Comparison, left: list[str], what: str) -> Advice:
     more = (
         f"about {need.even:,.0f} seeds in all would settle it with an even chance"
         if told.difference.n < need.even < _MANY
-        else "more seeds than anyone would train: so small a difference drowns in what seeds and examples change"
+        else "too many seeds to train: so small a difference is lost in the variation between seeds and examples"
     )
     return Advice(
         "unknown",
@@ -111,7 +111,7 @@ def _levels(c: Comparison, arm: str) -> str:
     assert m is not None
     with_it, without = (c.done(a)[str(m)].mean() for a in (arm, str(c.baseline)))
     unit = " %" if m.in_percent else ""
-    return f"{m.spoken} {m.level(with_it)}{unit} in place of {m.level(without)}{unit}"
+    return f"{m.spoken} {m.level(with_it)}{unit} instead of {m.level(without)}{unit}"
 
 
 def _seeds(told: Contrast) -> str:
@@ -133,4 +133,4 @@ def _others(c: Comparison, arm: str) -> str:
 
 
 def _scope(what: str) -> str:
-    return f"This is about {what}; another model or more data may need another."
+    return f"This is about {what}; another model or more data may need a different one."

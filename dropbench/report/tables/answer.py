@@ -16,14 +16,14 @@ FEW = 3
 def answer(comparison: Comparison) -> str:
     """Return the verdict word, the difference and its interval for each arm that is named; no more than the table says."""
     if not comparison.verdicts or comparison.measure is None:
-        return "No verdict: these runs hold no baseline and another arm to compare on the same measure."
+        return "No verdict: these runs have no baseline together with another arm that was measured in the same way."
     judged = {
         label: c
         for label, c in comparison.verdicts.items()
         if c.verdict and (c.difference.low == c.difference.low or c.difference.diverged)
     }
     if not judged:
-        return f"No verdict: no arm has enough runs beside {comparison.baseline} for an interval."
+        return f"No verdict: no arm has enough runs to compare with {comparison.baseline} for an interval."
     many = len(judged) > FEW
     chosen = {c.chosen: c.word for c in comparison.choices}
     named = [label for label in judged if not many or label in chosen]

@@ -89,7 +89,7 @@ def ask(
         If no run has completed, an arm, a measure or a key is unknown or ambiguous, or units do not fit.
     """
     if whole.measure is None:
-        raise UsageError("no run here has completed, so there is nothing to ask of it")
+        raise UsageError("no run here has completed, so there is nothing to compare yet")
     asked_for = {s.measure for node in questions.contrasts for s in scores(node)}
     frame, words = in_words(whole.runs, whole.measures, histories or {}, asked_for)
     whole = replace(whole, runs=frame, _contrasts={}, _widenings={}) if words else whole
@@ -156,7 +156,7 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
     """Return notes on the arm that `better` refers to, the region, the correction, and the choices of `best`."""
     notes = []
     if any(a.contrast.measure.direction for a in answers):
-        notes.append("Better and worse are said of the arm that a contrast names first.")
+        notes.append("Better and worse describe the arm that a contrast names first.")
     families: dict[tuple[str, float], list[Answer]] = {}
     for answer in answers:
         families.setdefault((answer.formula.unit, answer.contrast.region), []).append(answer)
@@ -165,19 +165,21 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
         over = f"; the intervals hold for these {n} at once, and p is adjusted for them" if n > 1 else ""
         named = f"In {'points' if first.measure.in_percent else unit}" if unit else "Without a unit"
         same = (
-            f"±{first.measure.size(size)} is taken as no difference"
+            f"±{first.measure.size(size)} counts as no difference"
             if unit
-            else "whatever is surely not 0 is a difference"
+            else "anything that is certainly not 0 counts as a difference"
         )
         notes.append(f"{named}, {count(n, 'contrast')}: {same}{over}.")
     if any(a.contrast.direction not in ("", UNTOLD) and not a.contrast.confirmed for a in answers):
         notes.append(
-            "A question mark: not confirmed, for want of six seeds, or since the interval that is shown does not say so."
+            "A question mark means not confirmed: there are fewer than six seeds, or the interval that is shown does not "
+            "confirm it."
         )
     for best, counted in {b: n for a in answers for b, n in a.formula.choices(whole.scores).items()}.items():
         rule = whole.measures.read(best.by)
         taken = ", ".join(
-            f"{label or 'none, for want of another seed'} ({count(n, 'seed')})" for label, n in counted.most_common()
+            f"{label or 'none, because there is no other seed'} ({count(n, 'seed')})"
+            for label, n in counted.most_common()
         )
         notes.append(
             f"{arm_written(best)} is under each seed the arm with the best mean {rule.spoken} over the other seeds: {taken}."

@@ -61,8 +61,8 @@ class _Binding:
         if len(meant) > 1:
             some, keys = " or ".join(arm_written(Arm(label)) for label in meant[:3]), self.factors.differing(meant)
             raise UsageError(
-                f"'{arm.name}' may be any of {len(meant)} arms, which differ in {', '.join(keys)}; write {some}, or choose by "
-                "a filter"
+                f"'{arm.name}' may mean any of {len(meant)} arms, which differ in {', '.join(keys)}; write {some}, or choose "
+                "by a filter"
             )
         return Arm(meant[0])
 

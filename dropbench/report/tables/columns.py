@@ -72,7 +72,7 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
         parts.append(("differences", caption, _differences(comparison)))
         further = [m for m in comparison.outcomes if m != comparison.measure]
         parts += [
-            ("outcomes", f"The same on {m.spoken}, named in advance too", _outcome(comparison, m)) for m in further
+            ("outcomes", f"The same for {m.spoken}, also named in advance", _outcome(comparison, m)) for m in further
         ]
     if comparison.choices:
         rule = comparison.choices[0].rule

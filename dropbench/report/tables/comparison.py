@@ -181,7 +181,7 @@ class Comparison:
 
     def _of_examples(self, expression: Expression) -> Widening | Untold:
         if self.said is None:
-            return Untold("only these were asked about")
+            return Untold("only these test examples were asked about")
         try:
             return widening(expression, self.scores, self._run_ids, self.said)
         except Untold as why:

@@ -93,7 +93,7 @@ def _score(s: Summary, m: Measure) -> str:
         return f"Its {m.spoken} is not known."
     if level.never:
         middle = f"; the run in the middle took {m.level(level.median)} (median)" if math.isfinite(level.median) else ""
-        return f"{level.never} of {count(level.n, 'run')} never came to that score ({m.spoken}){middle}."
+        return f"{level.never} of {count(level.n, 'run')} never reached that score ({m.spoken}){middle}."
     value = m.level(level.mean)
     examples = {"train": "training", "val": "validation", "test": "test"}.get(m.part)
     if m.in_percent and m.is_share_of_examples and examples:
@@ -131,9 +131,7 @@ def _costs(s: Summary) -> list[str]:
         each = f", {figures(of['epoch_seconds'].mean)} per epoch" if "epoch_seconds" in of else ""
         told.append(f"A run took {figures(of['seconds'].mean)} seconds{each}.")
     if "peak_memory_mb" in of:
-        told.append(
-            f"The runs that trained together took {one_digit(of['peak_memory_mb'].mean)} MB of memory at the most."
-        )
+        told.append(f"The runs that trained together took {one_digit(of['peak_memory_mb'].mean)} MB of memory at most.")
     return told
 
 
@@ -147,7 +145,7 @@ def _agreement(s: Summary) -> list[str]:
         return []
     return [
         f"The attribution maps of two of its {a.seeds:.0f} seeds agree by {share(a.mean)} on average (1 would be identical), "
-        f"known to about {or_absent(lambda v: f'{v:.3f}', a.se)}; the two that agree least, by {share(a.low)}."
+        f"with a standard error of {or_absent(lambda v: f'{v:.3f}', a.se)}; the two that agree least agree by {share(a.low)}."
     ]
 
 
@@ -162,7 +160,9 @@ def _other(m: Measure, contrast: Contrast) -> str:
     d = contrast.difference
     if math.isnan(d.mean):
         return ""
-    better = {1: "higher is better", -1: "lower is better", 0: "neither way is known to be better"}[m.direction]
+    better = {1: "higher is better", -1: "lower is better", 0: "it is not known whether higher or lower is better"}[
+        m.direction
+    ]
     where = "" if math.isnan(d.low) else f"the true one {limits(contrast)}; "
     return f"{m.spoken} {m.difference(d.mean)}{unit(m)} ({where}{better})"
 

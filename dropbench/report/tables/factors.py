@@ -41,7 +41,9 @@ class Series:
         found = []
         for label, level in self.levels.items():
             if (size := number(level)) is None or not math.isfinite(size):
-                raise UsageError(f"{self.key}={level} of {label} is no number; leave it out by a --where condition")
+                raise UsageError(
+                    f"{self.key}={level} of {label} is not a number; leave this arm out with a --where condition"
+                )
             found.append(size)
         return found
 
@@ -119,7 +121,7 @@ class Factors:
                 found.append(Series(_common(group, key, levels), key, {label: levels[label] for label in labels}))
         if not found:
             values = list(dict.fromkeys(sorted(levels.values(), key=order)))
-            raise UsageError(f"{key}: no two arms here differ in it alone; it is {', '.join(values)}")
+            raise UsageError(f"{key}: no two arms here differ in this key alone; its values are {', '.join(values)}")
         return found
 
     def one_a_level(self, labels: Sequence[str], levels: Mapping[str, str], said: str) -> list[str]:
@@ -136,7 +138,7 @@ class Factors:
                 of_option = key.startswith(BESIDE) and key.count(".") > 1
                 sign, value = ("!=", label) if of_option else ("=", other)
                 raise UsageError(
-                    f"{said}={levels[label]} is of several arms, such as '{other}' and '{label}', which differ in "
+                    f"{said}={levels[label]} belongs to several arms, such as '{other}' and '{label}', which differ in "
                     f"{', '.join(keys)}; choose by a filter, as in {key}{sign}{self._text(value, self._column(key))}"
                 )
         return [at[level] for level in sorted(at, key=order)]
@@ -178,7 +180,7 @@ class Factors:
     def _column(self, key: str) -> str:
         column = column_of(self.whole.runs, key)
         if column in PLAIN:
-            raise UsageError(f"{key} is no setting of an arm; name a key such as train.weight_decay")
+            raise UsageError(f"{key} is not a setting of an arm; name a key such as train.weight_decay")
         return column
 
     def _beside(self, *keys: str) -> list[str]:

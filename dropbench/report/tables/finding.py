@@ -143,7 +143,7 @@ def _nothing_to_compare(c: Comparison) -> str:
     if len(c.labels) == 1:
         return f"Only {c.baseline} was run: there is nothing to compare it with"
     if c.measure is None:
-        return "Nothing was measured that arms could be compared by"
+        return "No measure was recorded that arms could be compared by"
     return f"Too few runs to compare with {c.baseline}"
 
 

@@ -18,8 +18,8 @@ def headline(comparison: Comparison) -> str | None:
     if comparison.baseline is not None and (base := _ended(comparison, [comparison.baseline])) is not None:
         alone = "train.lr" in comparison.runs and comparison.runs["train.lr"].map(str).nunique() > 1
         return (
-            f"{comparison.title}: every run of the baseline, {comparison.baseline}, {base}. An arm that does better shows no "
-            f"more than that; {'for the baseline' if alone else 'in all arms'}, {TRY}."
+            f"{comparison.title}: every run of the baseline, {comparison.baseline}, {base}. An arm that does better "
+            f"only shows that the baseline did not finish; {'for the baseline' if alone else 'in all arms'}, {TRY}."
         )
     return None
 

@@ -55,7 +55,7 @@ def _breakdowns(c: Contrast, baseline: str) -> list[str]:
     if d.pairs:
         places = ((d.lost, "in it alone"), (d.won, f"in {baseline} alone"), (d.tied, "in both"))
         told = ", ".join(f"{n} {where}" for n, where in places if n)
-        where = f"Of the {count(d.pairs, 'seed')} of both, {what}: {told}."
+        where = f"Of the {count(d.pairs, 'seed')} that both arms have, {what}: {told}."
     else:
         where = f"{what[0].upper()}{what[1:]} in {d.lost} of its runs and in {d.won} of those of {baseline}."
     return [

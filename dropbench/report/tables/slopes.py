@@ -66,11 +66,11 @@ def interactions(
             f"{join(['dropbench', 'sweep', _typed(keys[0], firsts[:2]), _typed(keys[1], seconds[:2])])}"
         )
     notes = [
-        f"{keys[0]} × {keys[1]}: by how much {measure.spoken} differs from what the two would come to if each did what it "
-        f"does alone, beside {keys[0]}={firsts[0]} and {keys[1]}={seconds[0]}: under each seed a difference of two "
-        "differences. Better: together they do better than that."
+        f"{keys[0]} × {keys[1]}: by how much {measure.spoken} differs from the sum of the two separate effects, compared with "
+        f"{keys[0]}={firsts[0]} and {keys[1]}={seconds[0]}: under each seed a difference of two differences. Better: together "
+        "they do better than this sum."
     ]
-    return named, notes + [f"Not asked, for want of arms: {'; '.join(missing)}."] * bool(missing)
+    return named, notes + [f"Left out, because arms are missing: {'; '.join(missing)}."] * bool(missing)
 
 
 def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measure) -> tuple[Named, list[str]]:
@@ -99,7 +99,7 @@ def trends(factors: Factors, key: str, baselines: Sequence[str], measure: Measur
     said = f"Trend over {key}: the slope of the difference from the baseline in {measure.spoken}"
     return named, [
         f"{said}, by least squares under each seed; {key} is {' or '.join(spans)}. Better: the arm gains on the "
-        "baseline as it grows."
+        f"baseline as {key} grows."
     ]
 
 
@@ -117,7 +117,7 @@ def _cells(
     for key in factors.differing(labels, *keys):
         if not (factors.follows(key, labels, ours) or factors.follows(key, labels, theirs)):
             raise UsageError(
-                f"--interaction {','.join(keys)}: {key} varies too, and follows neither; choose by a filter, as in {key}=..."
+                f"--interaction {','.join(keys)}: {key} varies too, independently of both; choose by a filter, as in {key}=..."
             )
     return {(ours[label], theirs[label]): label for label in labels}
 
@@ -148,10 +148,8 @@ def _baselines(factors: Factors, series: Series, baselines: Sequence[str]) -> li
         near = [b for b in baselines if not varies or levels[b] == levels[arm]]
         alike = [b for b in near if all(map(belongs_to_arm, factors.differing([arm, b], series.key)))]
         if len(alike) != 1:
-            there = f"{len(alike)} baselines go" if alike else "no baseline goes"
-            raise UsageError(
-                f"--trend {series.key}: {there} with '{arm}'; name one by --baseline, or choose by a filter"
-            )
+            there = f"{len(alike)} baselines match" if alike else "no baseline matches"
+            raise UsageError(f"--trend {series.key}: {there} '{arm}'; name one with --baseline, or choose by a filter")
         found += alike
     return found
 

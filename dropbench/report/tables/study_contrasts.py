@@ -50,8 +50,8 @@ def of_study(
     named = [_named(name, a, plan) for name, a in zip(nodes, asked.answers, strict=True)]
     parts = sorted((a for a in named if a.part_of), key=_worth)
     told = [
-        f"What {arm} owes to each of its regularizers: its score less that of the same without the one, paired by seed; the "
-        "first is missed the most."
+        f"What each regularizer contributes to {arm}: its score minus that of the same arm without this regularizer, paired by "
+        "seed; the largest contribution comes first."
         for arm in dict.fromkeys(a.part_of for a in parts)
     ]
     return (*(a for a in named if not a.part_of), *parts), [*told, *asked.notes, *missing]

@@ -279,8 +279,8 @@ def test_widths_of_a_paper(grid: Path, tmp_path: Path, capsys: Any, typed: str, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--figures", "x", "--figure-width", "wide"], "write column, page, or inches between 2 and 20"),
-        (["--figures", "x", "--figure-width", "50"], "write column, page, or inches between 2 and 20"),
+        (["--figures", "x", "--figure-width", "wide"], "write column, page, or a width in inches between 2 and 20"),
+        (["--figures", "x", "--figure-width", "50"], "write column, page, or a width in inches between 2 and 20"),
         (["--figure-width", "column"], "name a folder for them"),
     ],
 )

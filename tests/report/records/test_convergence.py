@@ -74,7 +74,7 @@ def test_what_is_asked(fake: Any) -> None:
     ("text", "said"),
     [
         ("epochs to val_accuracy", "write 'epochs to val_accuracy=0.9'"),
-        ("epochs to val_accuracy=high", "'high' is no number"),
+        ("epochs to val_accuracy=high", "'high' is not a number"),
         ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
         ("epochs to val_mystery=1", "no history has val_mystery"),
         ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9', 'area"),
@@ -134,7 +134,7 @@ def test_a_report_about_updates(fake: Any, store: Any) -> None:
 
 def test_histories_from_before_updates_were_counted(fake: Any, store: Any) -> None:
     stored(fake, store, lag=0)
-    with pytest.raises(UsageError, match="from before updates were counted; ask for 'epochs to'"):
+    with pytest.raises(UsageError, match="made before updates were counted; write 'epochs to'"):
         report.build([store.root], metric="updates to val_accuracy=0.7")
     stored(fake, store, lag=0, steps=30, **{"dropout": "standard", "dropout.rate": 0.5})
     table = report.build([store.root], metric="updates to val_accuracy=0.7").comparisons[0].table

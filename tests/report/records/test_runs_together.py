@@ -139,7 +139,7 @@ def test_other_examples_are_refused_with_what_to_type(store: Store, fake: Any) -
     for seed in range(4):
         put(store, fake, seed, 0, None, said(seed, rows=np.arange(seed, seed + N)))
     with pytest.raises(
-        UsageError, match=r"seeds 0 and 1 tested other examples; train with one split.*data\.split_seed=0"
+        UsageError, match=r"seeds 0 and 1 tested different examples; train with one split.*data\.split_seed=0"
     ):
         answers(store, "none.churn - 0.1")
 
@@ -147,7 +147,7 @@ def test_other_examples_are_refused_with_what_to_type(store: Store, fake: Any) -
 @pytest.mark.parametrize(
     ("kept", "says"),
     [
-        (None, "did not keep what they said of each test example; train with eval.keep=probabilities"),
+        (None, "did not keep their prediction for each test example; train with eval.keep=probabilities"),
         (Predictions(200, np.arange(N), right=np.ones(N, bool)), "did not keep the probabilities"),
     ],
 )
@@ -159,5 +159,5 @@ def test_what_was_not_kept_is_said(store: Store, fake: Any, kept: Predictions | 
 
 
 def test_too_few_seeds_for_a_group(stored: Store, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="takes 20 seeds at a time, and here are 13; train more seeds"):
+    with pytest.raises(UsageError, match="needs 20 seeds at a time, and there are 13 here; train more seeds"):
         answers(stored, "none['test_accuracy of 20 runs'] - 0.5")

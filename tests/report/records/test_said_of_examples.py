@@ -49,7 +49,7 @@ def test_of_probabilities(tmp_path: Path, metric: str, by_hand: np.ndarray) -> N
 def test_losses_as_they_were_kept(tmp_path: Path) -> None:
     kept = Predictions(4, np.arange(4), loss=np.array([1, 2, 3, 0.5], dtype=np.float16))
     assert said(tmp_path, kept).examples("run", on("loss"), 1.625).values.tolist() == [1, 2, 3, 0.5]
-    with pytest.raises(Untold, match="does not hold the accuracy of each"):
+    with pytest.raises(Untold, match="do not hold the accuracy of each"):
         said(tmp_path, kept).examples("run", on("accuracy"), 0.5)
 
 
@@ -91,30 +91,30 @@ def said_root(errors: np.ndarray) -> np.ndarray:
 
 def test_an_rmse_of_none_and_metrics_that_numbers_do_not_have(tmp_path: Path) -> None:
     exact = Predictions(9, ROWS, error=np.zeros(4), spread=1.0)
-    with pytest.raises(Untold, match="does not hold the rmse of each"):
+    with pytest.raises(Untold, match="do not hold the rmse of each"):
         said(tmp_path, exact).examples("run", on("rmse"), 0.0)
-    with pytest.raises(Untold, match="does not hold the accuracy of each"):
+    with pytest.raises(Untold, match="do not hold the accuracy of each"):
         said(tmp_path, exact).examples("run", on("accuracy"), 0.5)
 
 
 @pytest.mark.parametrize("score", [0.7499, 0.5, float("nan")])
 def test_a_metric_of_that_name_which_is_another(tmp_path: Path, score: float) -> None:
-    with pytest.raises(Untold, match="does not add up to the accuracy"):
+    with pytest.raises(Untold, match="do not add up to the accuracy"):
         said(tmp_path).examples("run", on("accuracy"), score)
 
 
 @pytest.mark.parametrize("measure", [on("ece"), on("accuracy", "val"), on("accuracy", "gap")], ids=str)
 def test_what_is_no_mean_over_test_examples(tmp_path: Path, measure: Measure) -> None:
-    with pytest.raises(Untold, match=f"{measure.spoken} is no mean over test examples that were kept"):
+    with pytest.raises(Untold, match=f"{measure.spoken} is not a mean over stored predictions"):
         said(tmp_path).examples("run", measure, 0.75)
 
 
 def test_what_was_not_kept_and_what_is_damaged(tmp_path: Path) -> None:
-    with pytest.raises(Untold, match="did not keep what they said"):
+    with pytest.raises(Untold, match="did not keep their prediction"):
         said(tmp_path, None).examples("run", on("accuracy"), 0.75)
-    with pytest.raises(Untold, match="did not keep what they said"):
+    with pytest.raises(Untold, match="did not keep their prediction"):
         said(tmp_path).examples("another", on("accuracy"), 0.75)
-    with pytest.raises(Untold, match="does not hold the loss of each"):
+    with pytest.raises(Untold, match="do not hold the loss of each"):
         said(tmp_path, Predictions(9, ROWS, WHOLE.right)).examples("run", on("loss"), 0.5)
     (tmp_path / PREDICTIONS).write_bytes(b"no archive")
     with pytest.raises(Untold, match=f"{PREDICTIONS} does not hold"):

@@ -130,7 +130,7 @@ def test_losses_of_what_is_no_classifier(world: World) -> None:
 
 def test_other_examples_under_one_seed(world: World) -> None:
     world.put("b", 3, Predictions(30, np.arange(12), right=np.arange(12) > 5))
-    with pytest.raises(Untold, match="arms were tested on other examples under one seed"):
+    with pytest.raises(Untold, match="arms were tested on different examples under the same seed"):
         world.widening(Minus("a", "b", ACCURACY))
 
 
@@ -143,7 +143,7 @@ def test_other_data_under_one_seed(world: World) -> None:
 
 def test_one_run_without_what_it_said_is_enough(world: World) -> None:
     (world.root / "a3" / PREDICTIONS).unlink()
-    with pytest.raises(Untold, match="did not keep what they said"):
+    with pytest.raises(Untold, match="did not keep their prediction"):
         world.widening(Minus("a", "b", ACCURACY))
     world.widening(Minus("b", "c", ACCURACY))
 

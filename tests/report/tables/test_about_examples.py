@@ -87,7 +87,7 @@ def test_of_an_arm_that_kept_nothing_it_says_why(store: Store, trained: Trained)
     (line,) = [n for n in c.notes if "not for others like them" in n]
     assert line == (
         "Intervals, p and verdicts on test accuracy hold for the tested examples, not for others like them, in standard 0.5: "
-        "runs did not keep what they said of each test example."
+        "runs did not keep their prediction for each test example."
     )
 
 
@@ -95,7 +95,7 @@ def test_a_measure_that_is_no_mean_over_test_examples(store: Store, trained: Tra
     trained()
     c = compared(store, metric="val_loss")
     assert {c.widened(v.expression) for v in c.verdicts.values()} == {1.0}
-    assert [n for n in c.notes if "validation loss is no mean over test examples that were kept" in n]
+    assert [n for n in c.notes if "validation loss is not a mean over stored predictions" in n]
 
 
 def test_a_damaged_file_is_told_and_the_report_stands(store: Store, trained: Trained) -> None:

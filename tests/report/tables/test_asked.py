@@ -139,7 +139,7 @@ def test_plan_names_are_arms(fake: Any, put: Put, store: Any, fake_plan: Any) ->
         ({"contrasts": ["nnoe.test_accuracy - 1"]}, "no arm here is called 'nnoe'; did you mean 'none'?"),
         (
             {"contrasts": ["none.test_accuracy - 1"]},
-            "'none' may be any of 3 arms, which differ in data.n_train; write arm('none data.n_train=250') or",
+            "'none' may mean any of 3 arms, which differ in data.n_train; write arm('none data.n_train=250') or",
         ),
         ({"contrasts": ["best('drop*', by=val_loss).test_loss - 1"]}, "no arm here is called 'drop*'"),
         ({"contrasts": ["best(dropout.rate, by=val_loss).test_loss - 1"]}, "dropout.rate varies in 6 sets of arms"),
@@ -148,15 +148,15 @@ def test_plan_names_are_arms(fake: Any, put: Put, store: Any, fake_plan: Any) ->
             {"contrasts": [f"arm('none {N}=250').test_acuracy - 1"]},
             "no run here measured 'test_acuracy'; did you mean 'test_accuracy'?",
         ),
-        ({"interactions": [f"{DROP},{N}"]}, "is of several arms, such as"),
+        ({"interactions": [f"{DROP},{N}"]}, "belongs to several arms, such as"),
         ({"interactions": ["dropout.rat,model"]}, "did you mean 'dropout.rate'?"),
         ({"interactions": ["dropout"]}, "write two keys"),
         ({"interactions": ["dropout,dropout"]}, "write two keys"),
-        ({"interactions": ["dropout,seed"]}, "seed is no setting of an arm"),
-        ({"interactions": ["dropout,model"]}, "is of several arms"),
-        ({"trends": ["model"]}, "model: no two arms here differ in it alone; it is mlp"),
-        ({"trends": ["dropout"]}, "is no number"),
-        ({"optima": ["train.epochs"]}, "no two arms here differ in it alone; it is 50"),
+        ({"interactions": ["dropout,seed"]}, "seed is not a setting of an arm"),
+        ({"interactions": ["dropout,model"]}, "belongs to several arms"),
+        ({"trends": ["model"]}, "model: no two arms here differ in this key alone; its values are mlp"),
+        ({"trends": ["dropout"]}, "is not a number"),
+        ({"optima": ["train.epochs"]}, "no two arms here differ in this key alone; its values are 50"),
         ({"optima": [DROP], "metric": "novelty"}, "it is not known whether higher or lower test novelty is better"),
     ],
 )
@@ -172,7 +172,7 @@ def test_what_these_arms_have_no_answer_to(
 def test_a_key_that_goes_with_neither_is_not_averaged_over(fake: Any, put: Put, store: Any) -> None:
     for i, (rate, decay) in enumerate(((0.0, 0.0), (0.5, 0.0), (0.0, 0.1), (0.5, 0.1))):
         put(fake(0, changes=arm(rate, decay, **{"train.epochs": 50 + (i == 3)})))
-    with pytest.raises(UsageError, match=r"train\.epochs varies too, and follows neither"):
+    with pytest.raises(UsageError, match=r"train\.epochs varies too, independently of both"):
         asked(store, interactions=[f"{DROP},{DECAY}"])
 
 
@@ -180,7 +180,7 @@ def test_squares_that_are_not_whole_are_named(fake: Any, put: Put, store: Any) -
     for rate, decay in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.1), (0.5, 0.1), (0.0, 0.2)):
         put(fake(0, changes=arm(rate, decay)))
     made = asked(store, interactions=[f"{DROP},{DECAY}"]).asked
-    assert len(made.answers) == 1 and f"Not asked, for want of arms: {DROP}=0.5 × {DECAY}=0.2." in made.notes
+    assert len(made.answers) == 1 and f"Left out, because arms are missing: {DROP}=0.5 × {DECAY}=0.2." in made.notes
     with pytest.raises(UsageError, match="no four arms make a square"):
         asked(store, f"{DECAY}=0,0.2", interactions=[f"{DROP},{DECAY}"])
 

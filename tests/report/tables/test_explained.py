@@ -135,7 +135,7 @@ def test_every_number_of_the_tables_is_said_in_its_digits(
         (
             "diverged",
             "standard 0.5",
-            "Of the 8 seeds of both, training broke down (diverged): 7 in it alone, 1 in none alone.",
+            "Of the 8 seeds that both arms have, training broke down (diverged): 7 in it alone, 1 in none alone.",
         ),
         ("mostly diverged", "standard 0.5", "Verdict: worse, confirmed: by the order of all seeds"),
         ("diverged", "standard 0.5", "No seed finished in both arms, so there is no difference in numbers."),

@@ -16,7 +16,7 @@ from dropbench.store import Course, Rule, Store, StoredStage
 SEEDS = range(8)
 WORTH = {"mixup": 0.01, "dropout": 0.05, "swa": -0.02}
 """By how much the cocktail is better than without it."""
-NAME = "What cocktail owes to each of its regularizers"
+NAME = "What each regularizer contributes to cocktail"
 
 
 def noise(seed: int, arm: int) -> float:

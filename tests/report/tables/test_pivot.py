@@ -107,7 +107,7 @@ def test_conditions(grid: Any, condition: str, n: int) -> None:
         found = report.build([grid], where=[condition])
         assert sum(c.table["n"].sum() for c in found.comparisons) == n
     else:
-        with pytest.raises(UsageError, match="no remaining run fits; there are: null"):
+        with pytest.raises(UsageError, match="no remaining run fits; their values are: null"):
             report.build([grid], where=[condition])
 
 
@@ -116,7 +116,7 @@ def test_conditions(grid: Any, condition: str, n: int) -> None:
     [
         ("data.n_train", "write key, comparison, value"),
         ("data.n_trian<5", "unknown filter 'data.n_trian'; did you mean 'data.n_train'"),
-        ("model<cnn", "cnn is no number; compare names with = or !="),
+        ("model<cnn", "cnn is not a number; compare names with = or !="),
         ("__import__('os').system('x')", "write key, comparison, value"),
     ],
 )

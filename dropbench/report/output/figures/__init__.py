@@ -31,7 +31,9 @@ def width_of(typed: str | None) -> float | None:
         return WIDTHS[typed] if typed else None
     inches = number(typed)
     if inches is None or not 2 <= inches <= 20:
-        raise UsageError(f"--figure-width {typed}: write column, page, or inches between 2 and 20, such as 5.5")
+        raise UsageError(
+            f"--figure-width {typed}: write column, page, or a width in inches between 2 and 20, such as 5.5"
+        )
     return inches
 
 

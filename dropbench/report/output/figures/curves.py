@@ -32,7 +32,7 @@ MOST = 12
 """The most panels."""
 READS = (
     "Lines are means over seeds and bands 95 % intervals of them; the gap between training and validation is hatched. The axis "
-    "leaves out where the first fifth of training began."
+    "is scaled without the first fifth of training, so curves may begin outside of it."
 )
 _PARTS = (("train", BLUE, "-", "o"), ("val", VERMILLION, (0, (4, 1.5)), "s"))
 

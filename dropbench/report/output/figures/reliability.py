@@ -63,7 +63,7 @@ def draw(comparison: Comparison) -> Picture | None:
             "gap to mean confidence": style.Patch(
                 facecolor="none", edgecolor=style.VERMILLION, hatch=HATCH, linewidth=0.8
             ),
-            "as often right as sure": style.Line2D([], [], color=style.INK, linestyle=DASHES, linewidth=1.2),
+            "accuracy equal to confidence": style.Line2D([], [], color=style.INK, linestyle=DASHES, linewidth=1.2),
         }
         drawn.legend(list(key.values()), list(key), loc="outside upper center", ncols=1 if style.narrow() else 3)
     left_out = len(labels) - len(shown)
@@ -74,7 +74,7 @@ def draw(comparison: Comparison) -> Picture | None:
     )
     title = f"Accuracy by confidence, with the expected calibration error (ECE){style.of_all(len(shown), len(labels))}"
     reads = (
-        "Bars are the share of answers of each confidence that were right; on the dashed line they are as often right as sure. "
+        "Bars are the share of answers of each confidence that were right; on the dashed line it equals the confidence. "
         f"Hollow bars are of fewer than {FEW} examples."
     )
     return Picture("reliability", title, alt, drawn, reads)

@@ -69,7 +69,7 @@ function curves(arm) {
   const last = Math.max(...groups.flatMap((g) => g.runs.flatMap((run) => run.epochs)));
   const gap = groups.some((g) => g.runs.some((run) => run.gap));
   const names = groups.map((g) => (g.kind === "ours" ? `${g.name} solid` : `${g.name} dashed`)).join(", ");
-  const svg = made("svg", { viewBox: `0 0 ${WIDTH} ${gap ? 330 : 200}`, role: "img", "aria-label": `${part.axis} by epoch, a line a seed: ${names}` });
+  const svg = made("svg", { viewBox: `0 0 ${WIDTH} ${gap ? 330 : 200}`, role: "img", "aria-label": `${part.axis} by epoch, one line per seed: ${names}` });
   const id = arm.id;
   const x = panel(svg, groups, "val", 22, 140, `${part.axis}: ${names}; thick lines: mean`, last, `${id}-val`);
   if (gap) panel(svg, groups, "gap", 196, 95, part.gap, last, `${id}-gap`);

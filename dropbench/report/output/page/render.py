@@ -206,7 +206,7 @@ def _question(report: Report) -> str:
         grid = report.grids[0]
         return f"{grid.measure.spoken.capitalize()} by {' and '.join(k for k in (grid.rows, grid.cols) if k)}"
     if report.single is not None:
-        return "What did each run come to?"
+        return "How did each run end?"
     return "Nothing was run"
 
 
@@ -233,7 +233,7 @@ def sources(report: Report) -> list[tuple[str, str]]:
         told.append((name, _counts(runs[column].tolist())))
     days = sorted(str(v)[:10] for v in runs["started"].tolist())
     told.append(("started", days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"))
-    told.append(("time in all", f"{runs['seconds'].sum():,.0f} s"))
+    told.append(("total time", f"{runs['seconds'].sum():,.0f} s"))
     return told
 
 

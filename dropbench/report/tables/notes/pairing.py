@@ -14,7 +14,7 @@ from dropbench.values import plural, spans
 def stand_in(arms: Sequence[str]) -> list[str]:
     """Explain why an arm that is not called none is the baseline. arms: all arms that drop nothing, the baseline first."""
     baseline, *rest = arms
-    also = f"; nor does {' or '.join(rest)}" if rest else ""
+    also = f"; {' and '.join(rest)} drop{'s' if len(rest) == 1 else ''} nothing either" if rest else ""
     return [f"No arm here is called none: the baseline is {baseline}, which drops nothing{also}."]
 
 
