@@ -149,7 +149,9 @@ def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]
             text = f"{d.says} Or: {step}" if told else f"{d.says} Next: {step} {d.buys}".rstrip()
             told.append(Advice(f"{rule.capitalize()}.", text, () if brief and told else new))
         if rest := [d.arms[0] for d in ours[spoken:]]:
-            told.append(Advice(f"{rule.capitalize()},", f"too: {', '.join(rest)}; {where} has the numbers."))
+            told.append(
+                Advice(f"{rule.capitalize()}.", f"The same holds for {', '.join(rest)}; {where} has the numbers.")
+            )
     return tuple(told)
 
 

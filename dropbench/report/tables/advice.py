@@ -65,7 +65,7 @@ def _leave(c: Comparison, what: str) -> Advice:
         base,
         c.run_of(base),
         (
-            f"Don't bother: no dropout that was tried is better than {base} by as much as the {_region(told)} that matter.",
+            f"Don't bother: no dropout that was tried is better than {base} by at least the {_region(told)} that matter.",
             f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}.",
             f"{_others(c, _name(told))} {_scope(what)}",
         ),
@@ -87,7 +87,8 @@ def _unknown(c: Comparison, left: list[str], what: str) -> Advice:
         base,
         c.run_of(base),
         (
-            f"Cannot tell yet: the best that was tried, {arm}, has {told} under {_seeds(told)}, where {_region(told)} matter.",
+            f"Cannot tell yet: the best that was tried, {arm}, has {told} under {_seeds(told)}; a difference of "
+            f"{_region(told)} would matter.",
             f"What it would take: {more}.",
             f"Until then {base} is the simpler choice. {_scope(what)}",
         ),
@@ -133,4 +134,4 @@ def _others(c: Comparison, arm: str) -> str:
 
 
 def _scope(what: str) -> str:
-    return f"This is about {what}; another model or more data may need a different one."
+    return f"This answer is for {what}; another model or more data may need a different answer."

@@ -107,8 +107,9 @@ def _by_rank(contrasts: Mapping[str, Contrast]) -> list[Note]:
     lost = next(iter(contrasts.values())).how_lost
     full = (
         f"{who}{'s' if who else 'S'}eeds {lost}. Such a seed counts as worse than every other, and as a tie if both arms "
-        f"{lost}: p, P(better) and verdict are computed from {ranks}, also at the edges of what matters; {SAME} is not "
-        f"possible if only one arm {lost}. Mean difference and interval use the seeds that have a number in both ({rests})."
+        f"{lost}: p, P(better) and verdict are computed from {ranks}, also at the limits of what counts as no difference; "
+        f"{SAME} is not possible if only one arm {lost}. Mean difference and interval use the seeds that have a number in "
+        f"both ({rests})."
     )
     some = "; ".join(rests.split("; ")[:_SPOKEN]) + (
         f"; and {len(bad) - _SPOKEN} more arms" if len(bad) > _SPOKEN else ""
