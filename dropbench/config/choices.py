@@ -35,11 +35,13 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
         recipe(names[0], extra)
         return
     if not names:
-        raise UsageError(f"{group}=[] chooses nothing; {nearest('', known)}")
+        raise UsageError(f"{group}=[] is an empty list; {nearest('', known)}")
     for name in names:
         if name not in known:
             if name in recipes:
-                raise UsageError(f"{group}={_shown(names)}: {name} is a recipe of several variants and stands alone")
+                raise UsageError(
+                    f"{group}={_shown(names)}: {name} is a recipe and cannot be combined; write {group}={name}"
+                )
             raise UsageError(_no_option(group, name, {**known, **recipes}, extra))
         _check_text(group, name, known[name])
     _check_several(group, typed, names)
@@ -49,11 +51,12 @@ def _check_several(group: str, typed: str, names: list[str]) -> None:
     several = ("metric", GROUP, BESIDE)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None and group in several:
-        instead = f"; it may have a rate of its own at each site, dropout.{twice}.rates" if group == GROUP else ""
-        raise UsageError(f"{group}={_shown(names)}: {twice} is in it twice{instead}")
+        instead = f"; to give each site its own rate, set dropout.{twice}.rates" if group == GROUP else ""
+        raise UsageError(f"{group}={_shown(names)}: {twice} is listed twice{instead}")
     if len(names) > 1 and group not in several:
         raise UsageError(
-            f"{typed}={_shown(names)}: a run has one option of {group}; to compare them, write {typed}={','.join(names)}"
+            f"{typed}={_shown(names)}: a run can use only one option of {group}; to compare them, write "
+            f"{typed}={','.join(names)}"
         )
 
 

@@ -142,7 +142,7 @@ class Composer:
         """Raises UsageError if a key was typed for a regularizer that none of the composed runs has."""
         for name in self._idle.keys() - self._beside:
             raise UsageError(
-                f"{self._idle[name]} has no effect, since no run has this regularizer; type {BESIDE}=[{name}] beside it"
+                f"{self._idle[name]} has no effect, because no run uses this regularizer; add {BESIDE}=[{name}]"
             )
 
     def for_all_arms(self, overrides: Mapping[str, str]) -> dict[str, str]:
@@ -305,7 +305,9 @@ def composer(extra: Sequence[Path] = ()) -> Iterator[Composer]:
     folders = [d.resolve() for d in extra]
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"--conf {folder}: there is no such folder; it holds groups such as model/my_model.yaml")
+            raise UsageError(
+                f"--conf {folder}: there is no such folder; name one with files such as model/my_model.yaml"
+            )
         for group in GROUPS:
             for name in options(group).keys() & {f.stem for f in (folder / group).glob("*.yaml")}:
                 raise UsageError(

@@ -51,8 +51,8 @@ def explained(
     variants = [str(node.get("name")) for node in nodes.values() if isinstance(node, Mapping)]
     if isinstance(error, InterpolationKeyError) and len(variants) > 1 and "'dropout." in str(error):
         return UsageError(
-            f"a key here refers to {str(error).split(chr(39))[1]}, which dropout=[{','.join(variants)}] has for each of its "
-            "variants; choose one variant, or write a study whose arms say what they set of each"
+            f"a setting refers to {str(error).split(chr(39))[1]}, but dropout=[{','.join(variants)}] has one for each of its "
+            "variants; choose one variant, or write a study whose arms set the keys of each variant"
         )
     for override in overrides:
         if (key := override.key_or_group) not in valid and group_of(key) is None:
@@ -73,16 +73,14 @@ def _no_key(
     """
     if key.startswith("study.") and not study:
         names = [name for name in options("study", extra) if "/" not in name]  # studies in folders are too many to list
-        return f"{key} needs a study beside it: study={' or '.join(names)}"
+        return f"{key} needs a study; add study={' or '.join(names)}"
     parent, _, last = key.rpartition(".")
     if leaves.get(parent, ...) is None:
         return f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'"
     group = parent.replace(".", "/")
     group = several.SCHEDULE if group_of(group) == several.SCHEDULE else group
     if group in GROUPS and (owners := _having(last, options(group, extra))):
-        return (
-            f"'{key}' is no key of {group}={leaves.get(f'{parent}.name')}; it is one of {group}={' or '.join(owners)}"
-        )
+        return f"'{key}' is not a key of {group}={leaves.get(f'{parent}.name')}; it belongs to {group}={' or '.join(owners)}"
     if not parent and (whole := [k for k in (*GROUPS, *leaves) if k.endswith((f"/{key}", f".{key}"))]):
         return f"'{key}' is not a key here; write {' or '.join(f'{k}={value}' for k in whole)}"
     if hint := meant(key, value, beside, extra):

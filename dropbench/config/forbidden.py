@@ -22,27 +22,27 @@ def refuse(override: Override) -> None:
     """
     line, key, package = override.input_line or "", override.key_or_group, override.package
     if key.partition("/")[0].partition(".")[0] == "hydra" or (package or "").startswith("hydra"):
-        raise UsageError(f"{line}: dropbench starts no Hydra jobs, so Hydra's own settings are not keys here")
+        raise UsageError(f"{line}: dropbench does not start Hydra jobs, so Hydra's own settings cannot be set")
     if package is not None:
-        raise UsageError(f"{line}: an option cannot be moved to another place; write {key}=... without the @")
+        raise UsageError(f"{line}: Hydra's @ for moving an option is not supported; write {key}=... without it")
     if any("_target_" in name for name in (key, *_keys(override._value))):
         group = key.partition(".")[0]
         group = group if group in GROUPS else "model"
         raise UsageError(
-            f"{line}: a _target_ can only be set in a file; put it into a YAML file of your own, as mine/{group}/mine.yaml,"
+            f"{line}: a _target_ can only be set in a file; put it into a YAML file of yours, such as mine/{group}/mine.yaml,"
             f" and type --conf mine {group}=mine"
         )
     if key.split(".")[0] in GROUPS and key.endswith((".name", ".version")):
         raise UsageError(f"{line}: the name and version of an option are set in its file; choose another option")
     if key.startswith(f"{BESIDE}.") and key.endswith((".strength", ".none_at")):
         raise UsageError(
-            f"{line}: which option of a regularizer is its strength, and which value of it is none, stands in its file; type "
-            f"that option: dropbench train {BESIDE}=[{key.split('.')[1]}] --cfg shows it"
+            f"{line}: strength and none_at are set in the regularizer's file and cannot be typed; type the option that "
+            f"strength names instead: dropbench train {BESIDE}=[{key.split('.')[1]}] --cfg shows it"
         )
     if key.startswith("metric.") and key.endswith(".direction"):
-        raise UsageError(f"{line}: the better direction of a metric is set in its file and cannot be typed")
+        raise UsageError(f"{line}: the direction in which a metric is better is set in its file and cannot be typed")
     if key in GROUPS and (line.startswith("+") or override.is_delete()):
-        raise UsageError(f"{line}: each group has its option already; write {line.lstrip('+')}")
+        raise UsageError(f"{line}: the group {key} already has an option; write {line.lstrip('+')}")
 
 
 def check_targets(tree: Any, files: Any, key: str = "") -> None:
@@ -54,8 +54,8 @@ def check_targets(tree: Any, files: Any, key: str = "") -> None:
         known = files if isinstance(files, Mapping) else {}
         if "_target_" in tree and tree["_target_"] != known.get("_target_"):
             raise UsageError(
-                f"{key}._target_={written(tree['_target_'])}: a _target_ is the import path that the option's file names, "
-                "and nothing else may set it"
+                f"{key}._target_={written(tree['_target_'])}: a _target_ must be the import path in the option's own file, "
+                "which no other setting may change"
             )
         for name, inner in tree.items():
             check_targets(inner, known.get(name), f"{key}.{name}".lstrip("."))

@@ -54,7 +54,7 @@ def _override(line: str) -> Override:
     if names_file(key, typed):
         return _as_it_is(line, key, typed)
     if _depth(typed) > _DEEPEST:
-        raise UsageError(f"{key}=... opens more than {_DEEPEST} brackets at once, and no setting is as deep")
+        raise UsageError(f"{key}=... nests more than {_DEEPEST} brackets, which no setting needs")
     read, names = _with_bare_keys(line)
     try:
         override: Override = _parser().parse_override(read)
@@ -63,10 +63,10 @@ def _override(line: str) -> Override:
             return _as_it_is(line, key, typed)
         # The grammar only has ASCII words, but the name of an option may have any characters.
         if key not in GROUPS or (named := _between_quotes(key, typed)) is None:
-            columns = "; names of columns with brackets in quotes, ['size [m]']" if key.startswith("data.") else ""
+            columns = "; quote names of columns that contain brackets, ['size [m]']" if key.startswith("data.") else ""
             raise UsageError(
-                f"cannot read '{line}'; lists are [a,b], dicts {{a: 1}}, sweeps a,b or range(0,10), "
-                f"and quotes keep the shell away from brackets{columns}"
+                f"cannot read '{line}'; write lists as [a,b], dicts as {{a: 1}}, sweeps as a,b or range(0,10), "
+                f"and put a setting with brackets in quotes for the shell{columns}"
             ) from error
         override = named
     override.input_line = line

@@ -65,29 +65,29 @@ def check_kind(group: str, target: str, part: Any) -> None:
     """
     kind = KINDS[group]
     hashable = callable(part) and getattr(part, "__hash__", None) is not None
-    if fault := _fault(kind, part) if hashable else "is something else":
+    if fault := _fault(kind, part) if hashable else "cannot be used":
         takes = " or ".join(f"({', '.join(names)})" for names in kind.takes if names)
         given = f" that takes {takes} and keyword-only options" if takes else ""
-        raise UsageError(f"_target_: {target} {fault}; a part of {group} is {kind.called}{given}")
+        raise UsageError(f"_target_: {target} {fault}; a part of {group} must be {kind.called}{given}")
 
 
 @cache
 def _fault(kind: Kind, part: Any) -> str | None:
     of_a_class = kind.base is not None and inspect.isclass(part)
     if of_a_class and not any(f"{c.__module__}.{c.__qualname__}" == kind.base for c in part.__mro__):
-        return f"is no subclass of {kind.base}"
+        return f"is not a subclass of {kind.base}"
     if not of_a_class and (not inspect.isfunction(undecorated(part)) or (kind.base is not None and kind.says is None)):
-        return "is something else"
+        return "cannot be used"
     if kind.says is not None and not _names(getattr(part, kind.says, None)):
-        return f'does not say what data it takes, as in {kind.says} = ("flat",)'
+        return f'does not declare what data it takes, such as {kind.says} = ("flat",)'
     try:
         signature = inspect.signature(part)
     except (TypeError, ValueError):
-        return "does not say what it takes"
+        return "has no signature that Python can read"
     if not any(_fits(signature, names) for names in kind.takes):
         return f"takes {signature}"
     if kind.base is None and installed(part) and not any(_named(signature, names) for names in kind.takes):
-        return f"takes {signature} and lies in an installed package, where the names must be those that are given here"
+        return f"takes {signature}; in an installed package, the arguments must also have the expected names"
     return None
 
 

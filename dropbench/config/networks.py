@@ -27,7 +27,7 @@ def network_path(target: str) -> str:
     """Returns `pkg.mod.Name` for `pkg.mod:Name` or `pkg.mod.Name`. Raises UsageError for anything else."""
     path = str(target).replace(":", ".", 1)
     if not _NAME.fullmatch(path):
-        raise UsageError(f"{_KEY}={target}: write the module and the name in it, as in {_KEY}=mypkg.net:Net")
+        raise UsageError(f"{_KEY}={target} is not an import path; write module:name, as in {_KEY}=mypkg.net:Net")
     return path
 
 
@@ -49,7 +49,7 @@ def network(path: str) -> Any:
     if fault := _fault(found, path):
         raise UsageError(
             f"{_KEY}={path} {fault}; name a subclass of torch.nn.Module, timm:create_model, a function of torchvision.models "
-            "or one of your own that makes a network"
+            "or a function of your own that makes a network"
         )
     return found
 
@@ -57,7 +57,7 @@ def network(path: str) -> Any:
 def _fault(found: Any, path: str) -> str | None:
     if inspect.isclass(found):
         if not any(f"{c.__module__}.{c.__qualname__}" == _MODULE for c in found.__mro__):
-            return "is no subclass of torch.nn.Module"
+            return "is not a subclass of torch.nn.Module"
         return None
     if not inspect.isfunction(undecorated(found)):
         return "is neither a class nor a function"

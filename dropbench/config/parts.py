@@ -53,13 +53,15 @@ def locate(target: str, key: str = "_target_") -> Any:
     """
     if _of_python(target.partition(".")[0]):
         raise UsageError(
-            f"{key}: {target} lies in a module of Python's own, which has no parts; name a class or function of yours, "
-            "in a module that is called otherwise"
+            f"{key}: {target} is in Python's standard library and cannot be used; name a class or function of your own, "
+            "in a module with another name"
         )
     found = _imported(target, key)
     defined = str(getattr(undecorated(found), "__module__", None) or "")
     if defined != "__main__" and _of_python(defined.partition(".")[0]):  # `__main__`: a program gave it as an object
-        raise UsageError(f"{key}: {target} is of Python's own module {defined}, which has no parts; name one of yours")
+        raise UsageError(
+            f"{key}: {target} comes from Python's own module {defined} and cannot be used; name one of your own"
+        )
     return found
 
 
@@ -120,7 +122,7 @@ def _options_model(target: str) -> Any:
         reason = str(error).splitlines()[0]
         raise UsageError(
             f"_target_: the options of {target} cannot be checked: {reason}; annotate its keyword-only arguments with types "
-            "that exist when it runs, such as int, float, str or list[int]"
+            "that can be resolved at run time, such as int, float, str or list[int]"
         ) from error
 
 

@@ -33,11 +33,11 @@ def plain_path(key: str, typed: str) -> Path:
         If the text is empty, null, or contains a zero byte, which no system allows in a path.
     """
     if not typed:
-        raise UsageError(f"{key}= names no folder; write {key}=. for this one")
+        raise UsageError(f"{key}= is empty; write {key}=. for the current folder")
     if typed == "null":
         raise UsageError(f"{key}=null: it must be a folder")
     if "\0" in typed:
-        raise UsageError(f"{key}={typed!r}: no folder has a zero byte in its name")
+        raise UsageError(f"{key}={typed!r}: the name of a folder cannot contain a zero byte")
     return Path(typed).expanduser() if typed == "~" or typed.startswith("~/") else Path(typed)
 
 
@@ -46,7 +46,7 @@ def own_folders(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     several = [given] if isinstance(given, str | os.PathLike) else given
     for folder in several:
         if not str(folder).strip():
-            raise UsageError(f"conf={folder!r} names no folder: name the folder with your own options, or leave it out")
+            raise UsageError(f"conf={folder!r} is blank: name the folder with your own options, or leave it out")
     return [Path(folder).expanduser() for folder in several]
 
 

@@ -68,7 +68,7 @@ def meant(key: str, value: str, beside: Sequence[str], extra: Sequence[Path]) ->
         shown = " or ".join(
             f"{BESIDE}.{name}.{words[1]}={value}" for name in ([n for n in owners if n in beside] or owners[:3])
         )
-        return f"an option of a regularizer is typed with its name: {shown}"
+        return f"write the name of the regularizer before its option: {shown}"
     if words[0] == BESIDE and words[1:2] and words[1] in beside:  # an option of a chosen regularizer is mistyped
         return None
     for word in words:
@@ -84,11 +84,11 @@ def meant(key: str, value: str, beside: Sequence[str], extra: Sequence[Path]) ->
 def elsewhere(group: str, name: str, extra: Sequence[Path]) -> str | None:
     """Returns what to write for an option that its group lacks, if it is in `dropout`, in `regularizer` or a key of `train`."""
     if group == BESIDE and f"{name}:" in re.findall(r"^\w+:", text_of(options("train")["default"]), re.MULTILINE):
-        return f"write train.{name}=... in its place"
+        return f"write train.{name}=... instead"
     if (other := {BESIDE: "dropout", "dropout": BESIDE}.get(group)) is None:
         return None
     if names := [name] if name in options(other, extra) else called(other, name, extra):
-        return f"write {' or '.join(f'{other}={one}' for one in names)} in its place"
+        return f"write {' or '.join(f'{other}={one}' for one in names)} instead"
     return None
 
 
@@ -129,5 +129,5 @@ def schedule_of(node: Any, key: str, extra: Sequence[Path]) -> Any:
         raise UsageError(f"{key}={written(node)}: there is no such schedule; {nearest(name, known)}")
     tree: Any = OmegaConf.to_container(OmegaConf.load(known[name]))
     if unknown := [one for one in typed if one not in tree]:
-        raise UsageError(f"{key}={written(node)}: {name} has no {unknown[0]}; {nearest(unknown[0], tree)}")
+        raise UsageError(f"{key}={written(node)}: {name} has no option {unknown[0]}; {nearest(unknown[0], tree)}")
     return {**tree, **typed}

@@ -118,7 +118,7 @@ def distribution(text: Value) -> Distribution:
         kind, values = "choice", list(text)
     elif (call := _CALL.fullmatch(str(text))) is None:
         raise UsageError(
-            f"{written(text)} is nothing to draw from; write uniform(0, 0.8), loguniform(1e-5, 0.1), whole(1, 5), "
+            f"{written(text)} is not a distribution; write uniform(0, 0.8), loguniform(1e-5, 0.1), whole(1, 5), "
             "choice(a, b), subset(a, b) or a list"
         )
     else:
@@ -126,7 +126,7 @@ def distribution(text: Value) -> Distribution:
         values = [_number(value) for value in yaml.safe_load(f"[{call[2]}]")]
     if any(isinstance(v, dict) for v in values) and not all(isinstance(v, dict) for v in values):
         raise UsageError(
-            f"{written(text)}: a list with a mapping in it is of mappings alone; {{}} is one that sets nothing"
+            f"{written(text)}: a list with a mapping must contain only mappings; write {{}} for one that sets nothing"
         )
     if not values or (kind not in ("choice", "subset") and not _bounds(kind, values)):
         raise UsageError(f"{written(text)}: {kind} takes {_TAKES.get(kind, 'values to choose from')}")
@@ -134,9 +134,9 @@ def distribution(text: Value) -> Distribution:
 
 
 _TAKES = {
-    "uniform": "two numbers that rise",
-    "loguniform": "two numbers above 0 that rise",
-    "whole": "two whole numbers that rise",
+    "uniform": "two numbers, the smaller one first",
+    "loguniform": "two numbers above 0, the smaller one first",
+    "whole": "two whole numbers, the smaller one first",
 }
 
 

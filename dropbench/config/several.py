@@ -48,7 +48,7 @@ def recipe(name: str, extra: Sequence[Path]) -> dict[str, dict[str, Any]]:
     known = options(GROUP, extra)
     if not isinstance(tree, Mapping) or len(tree) < 2 or not all(variant in known for variant in tree):
         raise UsageError(
-            f"dropout/recipe/{name}.yaml: a recipe names two variants or more, each with its settings below it: "
+            f"dropout/recipe/{name}.yaml: a recipe must name at least two variants, each with its settings below it: "
             "locked: {rate: 0.4}"
         )
     return {str(variant): dict(settings or {}) for variant, settings in tree.items()}
@@ -156,7 +156,7 @@ def hint(key: str, value: str, variants: Sequence[str], known: Iterable[str]) ->
     if len(variants) < 2 or named in variants:
         return None
     return (
-        f"'{key}' is no key of several variants; write {' or '.join(f'{GROUP}.{v}.{rest}={value}' for v in variants)}"
+        f"'{key}' must name one of the variants; write {' or '.join(f'{GROUP}.{v}.{rest}={value}' for v in variants)}"
     )
 
 

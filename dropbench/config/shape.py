@@ -53,8 +53,8 @@ def check_budget(tree: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
         return
     if (updates := typed.get(UPDATES)) is not None:
         raise UsageError(
-            f"{EPOCHS}={written(typed[EPOCHS])} and {UPDATES}={written(updates)}: a run ends after so many epochs or after so "
-            "many updates; leave one out"
+            f"{EPOCHS}={written(typed[EPOCHS])} and {UPDATES}={written(updates)}: both say how long a run trains; "
+            "leave one out"
         )
     tree["train"]["updates"] = None
 
@@ -85,7 +85,7 @@ def _check_several(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]])
         for option in chosen.get(group, ()):
             if option not in tree[group]:
                 raise UsageError(
-                    f"{group}={option}: {group}/{option}.yaml must hold one key, {option}, and all of the {group} below it"
+                    f"{group}={option}: {group}/{option}.yaml must hold one key, {option}, with all of the {group} below it"
                 )
         for key, node in tree[group].items():
             if node.get("name") not in (None, key):

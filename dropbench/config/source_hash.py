@@ -137,8 +137,8 @@ def check_imported(target: str) -> None:
         assert file is not None
         if _outdated(name, file.read_text(encoding="utf-8"), file):
             raise UsageError(
-                f"the module {name} has changed since this process imported it ({file}): importlib.reload({name}), or begin a "
-                "new process, so that what is trained is what is in the file"
+                f"the module {name} has changed since this process imported it ({file}): call importlib.reload({name}) or "
+                "start a new process, so that the code in the file is what is trained"
             )
 
 

@@ -164,8 +164,8 @@ def _acting_beside(regularizers: Sequence[RegularizerSpec], extra: Sequence[Path
         part = _with_checked_options(f"{BESIDE}.{one.name}", with_source(BESIDE, one, extra))
         if part.strength not in part.options:
             raise UsageError(
-                f"{BESIDE}.{one.name}.strength={part.strength} is none of its options; write the name of one into "
-                f"{BESIDE}/{one.name}.yaml: {' or '.join(part.options) or 'it has none'}"
+                f"{BESIDE}.{one.name}.strength={part.strength} is not one of its options; set strength in "
+                f"{BESIDE}/{one.name}.yaml to {' or '.join(part.options) or 'an option that you add'}"
             )
         schedule = part.schedule.model_copy(
             update={"options": _schedule_options(part.schedule, f"{BESIDE}.{one.name}")}
@@ -184,7 +184,7 @@ def _schedule_options(schedule: Component, of: str = "dropout") -> dict[str, Any
             raise UsageError(f"dropout/schedule={schedule.name} fails at progress {point:g}: {error}") from error
         if not 0 <= factor <= 1:  # also true for NaN
             raise UsageError(
-                f"dropout/schedule={schedule.name} gives {factor:g} at progress {point:g}; it must give 0 to 1"
+                f"dropout/schedule={schedule.name} returns {factor:g} at progress {point:g}; it must return 0 to 1"
             )
     return checked
 

@@ -13,8 +13,8 @@ from dropbench.errors import UsageError, nearest
 MAPPINGS = ("set", "arms", "grid")
 """The keys of a study that hold settings of runs."""
 _NOT_OF_ARMS = {
-    "study": "is no key of an arm, which is a part of one",
-    "seed": "is the same for all arms: write it as the study's own seed",
+    "study": "cannot be set in an arm, because an arm is a part of a study",
+    "seed": "must be the same for all arms: set it once, as study.seed",
 }
 
 

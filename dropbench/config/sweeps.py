@@ -80,18 +80,20 @@ def _values(override: Override, options: Callable[[str], list[str]]) -> tuple[in
         each: list[Any] = [override._convert_value(one) for one in value.list]  # type: ignore[union-attr]
         count, values = len(each), map(as_text, each)
     if count <= 0:
-        raise UsageError(f"{override.input_line}: there is no value in it; range(0,10) is 0 to 9")
+        raise UsageError(f"{override.input_line}: it contains no values; range(0,10) means 0 to 9")
     return count, values
 
 
 def _globbed(override: Override, glob: Any, options: Callable[[str], list[str]]) -> list[str]:
     known = options(override.key_or_group)
     if not known:
-        raise UsageError(f"{override.input_line}: a glob chooses among the options of a group, such as model")
+        raise UsageError(
+            f"{override.input_line}: glob() chooses among the options of a group, such as model; write the values instead"
+        )
     names: list[str] = glob.filter(known)
     if not names:
         raise UsageError(
-            f"{override.input_line}: no option of '{override.key_or_group}' fits; valid: {', '.join(known)}"
+            f"{override.input_line}: no option of '{override.key_or_group}' matches; valid: {', '.join(known)}"
         )
     return names
 
@@ -100,7 +102,7 @@ def _steps(override: Override, sweep: RangeSweep) -> tuple[int, Iterator[str]]:
     """Returns the values of a range, computed in decimal, because Hydra's binary steps of 0.1 give 0.30000000000000004."""
     start, stop, step = (Decimal(str(n)) for n in (sweep.start, sweep.stop, sweep.step))
     if not (start.is_finite() and stop.is_finite() and step.is_finite()):
-        raise UsageError(f"{override.input_line}: a range goes from a number to a number; range(0,10) is 0 to 9")
+        raise UsageError(f"{override.input_line}: a range needs finite numbers; range(0,10) means 0 to 9")
     count = math.ceil((stop - start) / step) if step else 0
     kind = float if any(isinstance(n, float) for n in (sweep.start, sweep.stop, sweep.step)) else int
     return count, (str(kind(start + i * step)) for i in range(count))

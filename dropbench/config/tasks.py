@@ -49,8 +49,8 @@ def fitting_metrics(spec: RunSpec, tasks: Mapping[str, Sequence[str]], extra: Se
     _check_monitored(spec, fitting, task, extra)
     if spec.train.class_weights is not None and task != "classify":
         raise UsageError(
-            f"train.class_weights={spec.train.class_weights} weighs the classes of examples, and model={spec.model.name} is "
-            f"trained to {task.replace('_', ' ')}, without any; leave it out: train.class_weights=null"
+            f"train.class_weights={spec.train.class_weights} weighs the classes of examples, but model={spec.model.name} is "
+            f"trained to {task.replace('_', ' ')}, without classes; leave it out: train.class_weights=null"
         )
     return fitting
 
@@ -67,9 +67,7 @@ def _check_monitored(spec: RunSpec, fitting: Mapping[str, MetricSpec], task: str
     others = [m for m in fitting if _can_be_monitored(fitting[m], task) is None]
     instead = " or ".join(f"train.monitor={m}" for m in _choices(others)) or "a metric that fits it"
     if name not in fitting:
-        raise UsageError(
-            f"{told}: {name} is no metric for model={spec.model.name}, whose task is {task}; choose {instead}"
-        )
+        raise UsageError(f"{told}: {name} does not fit model={spec.model.name}, whose task is {task}; choose {instead}")
     if (why := _can_be_monitored(fitting[name], task)) is not None:
         raise UsageError(f"{told}: {name} {why}; choose {instead}")
 
@@ -77,9 +75,9 @@ def _check_monitored(spec: RunSpec, fitting: Mapping[str, MetricSpec], task: str
 def _can_be_monitored(metric: MetricSpec, task: str) -> str | None:
     """Returns why training cannot monitor a metric, or None if it can."""
     if takes_network(locate(metric.target)):
-        return "is measured once, when training has ended"
+        return "is only measured once, after training"
     if metric.of_task.get(task, metric).direction == "neither":
-        return f"does not say which of two values is better, as by direction: higher in metric/{metric.name}.yaml"
+        return f"does not say whether higher or lower is better; add direction: higher or lower to metric/{metric.name}.yaml"
     return None
 
 

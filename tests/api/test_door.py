@@ -151,5 +151,5 @@ def test_an_empty_text_is_no_folder_of_options(conf: str | list[str]) -> None:
         lambda: db.load_model(""),
     ]
     for call in calls:
-        with pytest.raises(db.UsageError, match=r"names no folder: name the folder with your own|no run was given"):
+        with pytest.raises(db.UsageError, match=r"is blank: name the folder with your own|no run was given"):
             call()

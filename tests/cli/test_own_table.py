@@ -221,4 +221,4 @@ def test_headings_that_are_numbers_need_no_quotes(folder: Path, capsys: pytest.C
     )
     assert {row["column"]: row["use"] for row in json.loads(told.out)}["1"] == "dropped"
     wrong = dropbench(capsys, "list", "columns", "data.path=odd.csv", "data.drop=[size [m]]")
-    assert wrong.code == 2 and "names of columns with brackets in quotes, ['size [m]']" in wrong.err
+    assert wrong.code == 2 and "quote names of columns that contain brackets, ['size [m]']" in wrong.err

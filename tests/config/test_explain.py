@@ -20,11 +20,11 @@ from dropbench.errors import UsageError
         (["trian.epochs=3"], "'trian.epochs' is not a key here; did you mean 'train.epochs'"),
         (["epochs=3"], "'epochs' is not a key here; write train.epochs=3"),
         (["rate=0.3"], "'rate' is not a key here; write dropout.rate=0.3"),
-        (["study.target.rate=0.3"], "study.target.rate needs a study beside it: study="),
+        (["study.target.rate=0.3"], "study.target.rate needs a study; add study="),
         (["dropout.rates.input=0.3"], "'dropout.rates.input' is not a key here; write 'dropout.rates={input: 0.3}'"),
         (
             ["dropout.block_size=3"],
-            "'dropout.block_size' is no key of dropout=standard; it is one of dropout=dropblock",
+            "'dropout.block_size' is not a key of dropout=standard; it belongs to dropout=dropblock",
         ),
         (["dropout=dropblock", "dropout.blok_size=3"], "'dropout.blok_size' is not a key here; did you mean"),
         (
@@ -47,13 +47,13 @@ from dropbench.errors import UsageError
         (["lasso=2"], "'lasso' is not a key here; l1 is a regularizer: type regularizer=[l1] regularizer.l1.alpha=2"),
         (
             ["regularizer.rho=1"],
-            "'regularizer.rho' is not a key here; an option of a regularizer is typed with its name: regular",
+            "'regularizer.rho' is not a key here; write the name of the regularizer before its option: regular",
         ),
         (
             ["regularizer=[mixup]", "regularizer.mixup.alfa=1"],
             "'regularizer.mixup.alfa' is not a key here; did you mean 'regularizer.mixup.alpha'",
         ),
-        (["dropout=mixup"], "dropout=mixup: there is no such dropout; write regularizer=mixup in its place"),
+        (["dropout=mixup"], "dropout=mixup: there is no such dropout; write regularizer=mixup instead"),
         (
             ["regularizer=[droppath]"],
             "regularizer=droppath: there is no such regularizer; write dropout=stochastic_depth in",
@@ -62,7 +62,7 @@ from dropbench.errors import UsageError
             ["regularizer=weight_decay"],
             "regularizer=weight_decay: there is no such regularizer; write train.weight_decay=... in",
         ),
-        (["hydra.run.dir=x"], "hydra.run.dir=x: dropbench starts no Hydra jobs"),
+        (["hydra.run.dir=x"], "hydra.run.dir=x: dropbench does not start Hydra jobs"),
     ],
 )
 def test_what_to_write_instead(c: Composer, overrides: list[str], sentence: str) -> None:

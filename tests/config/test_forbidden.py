@@ -87,14 +87,14 @@ def test_a_target_from_the_environment(
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("hydra.job.name=x", "starts no Hydra jobs"),
-        ("+hydra.searchpath=[file:///tmp]", "starts no Hydra jobs"),
-        ("hydra/launcher=basic", "starts no Hydra jobs"),
-        ("hydra=x", "starts no Hydra jobs"),
-        ("model@hydra.x=mlp", "starts no Hydra jobs"),
+        ("hydra.job.name=x", "does not start Hydra jobs"),
+        ("+hydra.searchpath=[file:///tmp]", "does not start Hydra jobs"),
+        ("hydra/launcher=basic", "does not start Hydra jobs"),
+        ("hydra=x", "does not start Hydra jobs"),
+        ("model@hydra.x=mlp", "does not start Hydra jobs"),
         ("~data=wine", "is not a setting"),
-        ("model@_global_=mlp", "an option cannot be moved to another place; write model=... without the @"),
-        ("+model=cnn", "each group has its option already; write model=cnn"),
+        ("model@_global_=mlp", "Hydra's @ for moving an option is not supported; write model=... without it"),
+        ("+model=cnn", "the group model already has an option; write model=cnn"),
     ],
 )
 def test_hydra_itself_is_out_of_reach(word: str, sentence: str) -> None:
@@ -171,7 +171,9 @@ def test_what_a_regularizers_file_says_of_its_options_is_not_typed(
 ) -> None:
     word = f"regularizer.mixup.{key}=schedule"
     said = dropbench(capsys, "sweep", "--dry-run", *TINY, "regularizer=[mixup]", word)
-    assert said.code == 2 and said.err.startswith(f"Error: {word}: which option of a regularizer is its strength")
+    assert said.code == 2 and said.err.startswith(
+        f"Error: {word}: strength and none_at are set in the regularizer's file"
+    )
 
 
 def test_a_file_whose_strength_is_none_of_its_options_is_told(
@@ -184,4 +186,4 @@ def test_a_file_whose_strength_is_none_of_its_options_is_told(
         ours.replace("l2:", "mine:").replace("name: l2", "name: mine").replace("strength: alpha", "strength: beta")
     )
     said = dropbench(capsys, "sweep", "--dry-run", "--conf", str(folder.parent), *TINY, "regularizer=[mine]")
-    assert said.code == 2 and said.err.startswith("Error: regularizer.mine.strength=beta is none of its options; ")
+    assert said.code == 2 and said.err.startswith("Error: regularizer.mine.strength=beta is not one of its options; ")

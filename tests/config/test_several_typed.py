@@ -78,12 +78,15 @@ def test_the_order_counts_and_what_is_dull_does_not(c: Composer) -> None:
         ((BOTH, "dropout.locked.rate=1"), "dropout.locked.rate=1: it must be below 1"),
         ((BOTH, "dropout.locked.schedule=late"), "write dropout/locked/schedule=late"),
         ((BOTH, "dropout/locked/schedule=lat"), "there is no such schedule"),
-        (("dropout=[locked,locked]",), "locked is in it twice; it may have a rate of its own at each site"),
+        (
+            ("dropout=[locked,locked]",),
+            "locked is listed twice; to give each site its own rate, set dropout.locked.rates",
+        ),
         (("dropout=[locked,embeding]",), "dropout=embeding: there is no such dropout; did you mean 'embedding'?"),
         ((BOTH, "dropout.weight_drop.colour=red"), "'dropout.weight_drop.colour' is not a key here"),
         (
             (BOTH, "study=three_arm"),
-            "refers to dropout.rate, which dropout=[locked,weight_drop] has for each of its variants",
+            "refers to dropout.rate, but dropout=[locked,weight_drop] has one for each of its variants",
         ),
         (("dropout=[standard,dropconnect]", "dropout.dropconnect.per=day"), "dropout.dropconnect.per=day: it must be"),
     ],
@@ -145,9 +148,9 @@ def test_a_recipe_is_a_name_for_a_list_and_its_settings(tmp_path: Path) -> None:
         changed = spec_of(c, "dropout=mine", "dropout.dropconnect.rate=0.3")
         assert rates(changed)["dropconnect"] == 0.3
         for name, told in {
-            "bad": "a recipe names two variants or more",
+            "bad": "a recipe must name at least two variants",
             "worse": "dropconnect has no key colour",
-            "[mine,standard]": "mine is a recipe of several variants and stands alone",
+            "[mine,standard]": "mine is a recipe and cannot be combined; write dropout=mine",
         }.items():
             with pytest.raises(UsageError, match=told):
                 spec_of(c, f"dropout={name}")

@@ -16,8 +16,8 @@ from dropbench.planning.plan import make
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("metric=[]", "metric=[] chooses nothing"),
-        ("metric=[loss,loss]", "metric=[loss,loss]: loss is in it twice"),
+        ("metric=[]", "metric=[] is an empty list"),
+        ("metric=[loss,loss]", "metric=[loss,loss]: loss is listed twice"),
         ("metric.loss=1.5", "metric.loss=1.5: write metric=[loss] to measure it"),
         ("train.lr=1e309", "train.lr=inf: it must be a finite number"),
         ("train.lr=nan", "train.lr=nan: it must be a finite number"),
@@ -26,7 +26,7 @@ from dropbench.planning.plan import make
         ("train.augment.rotation=nan", "train.augment.rotation=nan: it must be a finite number"),
         ("train.grad_clip=-inf", "train.grad_clip=-inf: it must be a finite number"),
         ("dropout=concrete dropout.length_scale=inf", "dropout.length_scale=inf: it must be a finite number"),
-        ("train.epochs=1e30", "train.epochs=1e+30: it must be a whole number of fewer digits"),
+        ("train.epochs=1e30", "train.epochs=1e+30: it must be a whole number with fewer digits"),
         ("train.epochs=10000000000", "train.epochs=10000000000: it must be at most 1000000000"),
         ("train.batch_size=-3", "train.batch_size=-3: it must be above 0"),
         ("execute.threads=100000", "execute.threads=100000: it must be at most 1024"),
@@ -35,7 +35,7 @@ from dropbench.planning.plan import make
         ("seed=1180591620717411303424", "seed=1180591620717411303424: it must be below"),
         (f"seed={'9' * 5000}", "cannot read"),
         ("model.widths=[]", "model.widths=[]: it must be at least 1 long"),
-        (f"model.widths={'[' * 100}{']' * 100}", "model.widths=... opens more than 20 brackets"),
+        (f"model.widths={'[' * 100}{']' * 100}", "model.widths=... nests more than 20 brackets"),
         ("model.widths=[range(0,3)]", "model.widths=[range(0,3)]: a sweep such as range() cannot stand inside"),
         ("model.widths=[4,1000000000000]", "model=mlp would have "),
         ("train.augment=3", "train.augment=3: it must be a dict"),
@@ -118,7 +118,7 @@ def test_a_key_of_a_study_that_an_arm_reads(mine: Path, reference: str, strong: 
             "study/odd.yaml",
             "baseline: a\narms: {a: {dropout: none}, b: {study: pair}}\n",
             "study=odd",
-            "study=odd, arm b: 'study' is no key of an arm",
+            "study=odd, arm b: 'study' cannot be set in an arm",
         ),
         (
             "study/odd.yaml",

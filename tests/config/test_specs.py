@@ -40,10 +40,10 @@ def test_metrics_go_by_the_task_of_the_model(mine: Path) -> None:
         with pytest.raises(UsageError) as error:
             composed(c, "model=tiny", "train.monitor=val_accuracy")
         assert str(error.value) == (
-            "train.monitor=val_accuracy: accuracy is no metric for model=tiny, whose task is reconstruct; "
+            "train.monitor=val_accuracy: accuracy does not fit model=tiny, whose task is reconstruct; "
             "choose train.monitor=val_loss"
         )
-        with pytest.raises(UsageError, match=r"no metric for model=tiny, .*; choose a metric that fits it"):
+        with pytest.raises(UsageError, match=r"does not fit model=tiny, .*; choose a metric that fits it"):
             composed(c, "model=tiny", "metric=accuracy", "train.monitor=val_accuracy")
         with pytest.raises(
             UsageError, match=r"metric.accuracy.tasks: there is no task 'clasify'; did you mean 'classify'"

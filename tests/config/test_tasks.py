@@ -69,12 +69,12 @@ def test_what_may_not_be_monitored_is_told_in_a_sentence(tmp_path: Path) -> None
             "train.monitor=val_auc: there is no metric auc; here it is called train.monitor=val_auroc"
         )
         assert refused(c, "metric=[loss,fgsm]", "train.monitor=val_fgsm") == (
-            "train.monitor=val_fgsm: fgsm is measured once, when training has ended; choose train.monitor=val_loss"
+            "train.monitor=val_fgsm: fgsm is only measured once, after training; choose train.monitor=val_loss"
         )
         # A user's metric that says nothing is neither better high nor low: read so everywhere, and asked for here.
         assert spec_of(c, "metric=[loss,mine]").metric["mine"].direction == "neither"
         assert refused(c, "metric=[loss,mine]", "train.monitor=val_mine") == (
-            "train.monitor=val_mine: mine does not say which of two values is better, as by direction: higher in "
+            "train.monitor=val_mine: mine does not say whether higher or lower is better; add direction: higher or lower to "
             "metric/mine.yaml; choose train.monitor=val_loss"
         )
         with (tmp_path / "metric/mine.yaml").open("a") as file:
@@ -92,7 +92,7 @@ def test_class_weights_are_for_classes() -> None:
     with composer() as c:
         assert spec_of(c, "train.class_weights=balanced").train.class_weights == "balanced"
         assert refused(c, "model=autoencoder", "train.class_weights=balanced") == (
-            "train.class_weights=balanced weighs the classes of examples, and model=autoencoder is trained to reconstruct, "
-            "without any; leave it out: train.class_weights=null"
+            "train.class_weights=balanced weighs the classes of examples, but model=autoencoder is trained to reconstruct, "
+            "without classes; leave it out: train.class_weights=null"
         )
         assert "it must be 'balanced'" in refused(c, "train.class_weights=equal")

@@ -111,7 +111,7 @@ def test_without_ray_it_is_said_what_to_install(
         ("execute.gpus=2", "execute.gpus=2: it must be at most 1 or 'auto'"),
         ("execute.cpus=0", "execute.cpus=0: it must be above 0 or 'auto'"),
         ("execute=ray execute.adress=auto", "'execute.adress' is not a key here; did you mean 'execute.address'?"),
-        ("execute=local execute.address=auto", "is no key of execute=local; it is one of execute=ray"),
+        ("execute=local execute.address=auto", "is not a key of execute=local; it belongs to execute=ray"),
     ],
 )
 def test_keys(mine: Path, capsys: pytest.CaptureFixture[str], typed: str, said: str) -> None:

@@ -35,7 +35,7 @@ def test_the_ids_of_before_are_those_of_today(c: Composer) -> None:
 
 
 def test_one_of_the_two_is_typed(c: Composer) -> None:
-    with pytest.raises(UsageError, match=r"train.epochs=3 and train.updates=50: a run ends after so many epochs or"):
+    with pytest.raises(UsageError, match=r"train.epochs=3 and train.updates=50: both say how long a run trains"):
         make(["train.epochs=3", "train.updates=50"], c)
     with pytest.raises(UsageError, match=r"train.updates=0: it must be above 0"):
         make(["train.updates=0"], c)

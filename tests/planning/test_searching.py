@@ -169,10 +169,10 @@ def test_the_plan_is_of_its_search(going: Going) -> None:
     ("search", "told"),
     [
         ({"spaces": {"dropuot": {"train.lr": [1, 2]}}}, "did you mean 'dropout'"),
-        ({"spaces": {"dropout": {"train.lr": "unifrom(0, 1)"}}}, "is nothing to draw from"),
-        ({"spaces": {"dropout": {"train.lr": "uniform(1, 0)"}}}, "two numbers that rise"),
+        ({"spaces": {"dropout": {"train.lr": "unifrom(0, 1)"}}}, "is not a distribution"),
+        ({"spaces": {"dropout": {"train.lr": "uniform(1, 0)"}}}, "two numbers, the smaller one first"),
         ({"spaces": {"dropout": {"train.lr": "loguniform(0, 1)"}}}, "above 0"),
-        ({"spaces": {"dropout": {"kind": [{"train.lr": 1}, 2]}}}, "of mappings alone"),
+        ({"spaces": {"dropout": {"kind": [{"train.lr": 1}, 2]}}}, "must contain only mappings"),
         ({"spaces": {}}, "at least 1"),
         ({"budget": 0}, "budget"),
         ({"budgte": 3}, "budgte"),

@@ -115,9 +115,9 @@ def test_keys_that_end_alike_are_named_whole(planned: Planner) -> None:
         ),
         (
             "baseline: a\nset: {seed: 3}\narms: {a: {}, b: {dropout: none}}",
-            "mine, set: 'seed' is the same for all arms",
+            "mine, set: 'seed' must be the same for all arms",
         ),
-        ("baseline: a\narms: {a: {}, b: {seed: 3}}", "mine, arm b: 'seed' is the same for all arms"),
+        ("baseline: a\narms: {a: {}, b: {seed: 3}}", "mine, arm b: 'seed' must be the same for all arms"),
         (
             "baseline: lr=1\ngrid: {train.lrr: [1, 2]}",
             "mine, arm lrr=1: 'train.lrr' is not a key here; did you mean 'train.lr'",

@@ -86,11 +86,12 @@ def test_every_metric_of_ours_declares_all_of_it() -> None:
     [
         (
             "metric.ece.direction=up",
-            "metric.ece.direction=up: the better direction of a metric is set in its file and cannot be typed",
+            "metric.ece.direction=up: whether higher or lower values of a metric are better is set in its file and cannot be "
+            "typed",
         ),
         (
             "metric.ece.region=wide",
-            "metric.ece.region=wide: it must be points as in 0.2pp, a share as in 1%, or a number",
+            "metric.ece.region=wide: it must be points such as 0.2pp, a percentage such as 1%, or a number",
         ),
         ("metric.ece.range=[a,1]", "metric.ece.range.0=a: it must be a number"),
         ("metric.ece.source=x", "'metric.ece.source' is not a key here"),
