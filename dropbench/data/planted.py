@@ -50,5 +50,5 @@ def load(root: Path, download: bool, *, features: Positive = 50, informative: Po
         y=torch.from_numpy(y.astype(np.int64)),
         axes="F",
         n_classes=2,
-        source=f"made: {informative} of {features} features tell the class",
+        source=f"made: {informative} of {features} features determine the class",
     )

@@ -49,5 +49,5 @@ def load(root: Path, download: bool, *, agreement: Annotated[float, Field(ge=0, 
         axes="F",
         n_classes=_CLASSES,
         test=torch.from_numpy(test),
-        source="UCI Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), with tags that are made",
+        source="UCI Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), with artificial tags",
     )

@@ -43,5 +43,5 @@ def embedding(
     usual = DEFAULTS[kind]
     sizes = Sizes(frequencies or usual.frequencies, size or usual.size, scale or usual.scale)
     if kind == "pbld" and sizes.size == 1:
-        raise ValueError("embed_size=1 leaves num_embed=pbld room for the number itself only; it must be 2 or more")
+        raise ValueError("embed_size=1 leaves num_embed=pbld room only for the number itself; it must be 2 or more")
     return NumericEmbedding(replicas, inputs, numbers_in(shape), kind, sizes)

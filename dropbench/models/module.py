@@ -99,7 +99,7 @@ class Module(nn.Module):
             x = _examples(shape, view)
             self.net: nn.Module = make(**given)
             if not isinstance(self.net, nn.Module):
-                raise UsageError(f"{called} gives a {type(self.net).__name__}, which is not an nn.Module")
+                raise UsageError(f"{called} returns a {type(self.net).__name__}, which is not an nn.Module")
             if any(isinstance(p, nn.parameter.UninitializedParameter) for p in self.net.parameters()):
                 with torch.no_grad():
                     self.net.eval()(x[:2])  # lazy layers take their shapes from their first input
@@ -190,7 +190,7 @@ def _after(taken: Taken, part: nn.Module, given: Any, output: Any) -> Any:
         return taken.act(output, part.training)
     if type(output) in (tuple, list) and output and isinstance(output[0], Tensor):
         return type(output)([taken.act(output[0], part.training), *output[1:]])
-    raise UsageError(f"model.sites: {taken.name} outputs a {type(output).__name__}, on which no noise can act")
+    raise UsageError(f"model.sites: {taken.name} outputs a {type(output).__name__}, but noise can only act on a tensor")
 
 
 def _examples(shape: Sequence[int], view: str) -> Tensor:
@@ -215,8 +215,8 @@ def _check_apart(model: Module, x: Tensor, target: str, view: str) -> None:
     once, again, turned = said(x), said(x, 1), said(x.flip(0)).flip(0)
     if torch.equal(once, again) and bool(once.isfinite().all()) and not torch.allclose(once, turned, 1e-2, 1e-3):
         raise UsageError(
-            f"model=module: {target} gives an example (as {view}) an output that depends on the other examples of the batch, "
-            f"perhaps because it takes examples for steps (batch_first=True?); if this is intended, type model.input={view}"
+            f"model=module: for one example (as {view}), the output of {target} depends on the other examples of the batch, "
+            f"perhaps because it reads examples as steps (batch_first=True?); if this is intended, type model.input={view}"
         )
 
 
@@ -239,7 +239,7 @@ def _no_view(failed: Sequence[tuple[Any, Exception]], task: str, target: str, ty
     more = likely(get_object(target), shape.view, shape, typed)
     hint = f"perhaps it needs {' '.join(more)}" if more else "model.args sets its arguments"
     return UsageError(
-        f"model=module: {target} cannot be called on these data{told}; {hint}, model.input sets the form of an example"
+        f"model=module: {target} cannot be called on these data{told}; {hint}, and model.input sets the form of an example"
     )
 
 

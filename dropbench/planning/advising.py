@@ -75,7 +75,8 @@ class Protocol:
         """Describes the protocol in a sentence that is shown before training."""
         return (
             f"{count(self.arms, 'arm')}, each at the best of {len(FACTORS)} learning rates on validation data; then up to "
-            f"{self.at_most} fresh seeds, looked at as they come; a run has up to {count(self.epochs, 'epoch')} and stops early"
+            f"{self.at_most} fresh seeds, compared as they finish; a run has up to "
+            f"{count(self.epochs, 'epoch')} and stops early"
         )
 
 

@@ -62,21 +62,23 @@ def _another_recipe(spec: RunSpec) -> Iterator[str]:
 def _idle_settings(train: TrainSpec) -> Iterator[str]:
     """Yields a warning for each training setting that has no effect with the others."""
     if train.decay_schedule != "constant" and not train.weight_decay:
-        yield f"train.decay_schedule={train.decay_schedule} has nothing to schedule, since train.weight_decay is 0"
+        yield f"train.decay_schedule={train.decay_schedule} has no effect, because train.weight_decay is 0"
     if train.cycles is not None and train.restarts is None:
-        yield f"train.cycles={train.cycles} is of train.schedule=cosine_restarts, and does nothing with {train.schedule}"
+        yield f"train.cycles={train.cycles} has no effect with train.schedule={train.schedule}; only cosine_restarts uses it"
     if train.beta2 is not None and train.optimizer == "sgd":
-        yield f"train.beta2={train.beta2:g} is of adam and adamw, and does nothing with train.optimizer=sgd"
+        yield f"train.beta2={train.beta2:g} has no effect with train.optimizer=sgd; only adam and adamw use it"
     if train.momentum_start is not None and train.optimizer != "sgd":
         told = f"train.momentum_start={train.momentum_start:g}"
-        yield f"{told} is of sgd, and does nothing with train.optimizer={train.optimizer}"
+        yield f"{told} has no effect with train.optimizer={train.optimizer}; only sgd uses it"
     if train.momentum_epochs is not None and train.momentum_start is None:
-        yield f"train.momentum_epochs={train.momentum_epochs:g} does nothing without train.momentum_start, such as 0.5"
+        yield f"train.momentum_epochs={train.momentum_epochs:g} has no effect without train.momentum_start, such as 0.5"
 
 
 def _own_noise(model: Component, parts: Sequence[str]) -> str:
     instead = "use nn.Dropout" if model.target == HOST else "use noise(site, x)"
-    acts = f"that noise acts in every arm, so the arm called none is not without noise; {instead} in its place, or leave it out"
+    acts = (
+        f"this noise acts in every arm, so even the arm called none has noise; {instead} instead, or remove the noise"
+    )
     if late := [part.removesuffix(LATE) for part in parts if part.endswith(LATE)]:
         return (
             f"model={model.name} is noisy in evaluation, where two passes over the same examples should agree: {_some(late)} "
@@ -86,7 +88,7 @@ def _own_noise(model: Component, parts: Sequence[str]) -> str:
 
 
 def _idle(model: str, parts: Sequence[str]) -> str:
-    told = f"dropout that is never called as a module and so is no site ({_some(parts)})"
+    told = f"dropout that is never called as a module, so dropbench cannot use it as a site ({_some(parts)})"
     return f"model={model} has {told}: it is off in every arm"
 
 
@@ -113,16 +115,16 @@ def check(spec: RunSpec, table: Table, outline: Outline) -> str | None:
     if outline.batch_norm and n_train and (reason := _no_variance(spec, table, outline, n_train)):
         return reason
     if outline.task == "classify" and bool((table.y == table.y[0]).all()):
-        return f"data '{table.name}' have a single class, so that model={spec.model.name} has nothing to tell apart"
+        return f"data '{table.name}' have a single class, so model={spec.model.name} has nothing to learn"
     if outline.own_noise and spec.eval.mode != "deterministic":
         return (
-            f"eval.mode={spec.eval.mode} leaves on only the noise at dropbench's sites, and model={spec.model.name} draws "
-            f"noise itself ({outline.own_noise[0]}); use noise(site, x) in its place, or eval.mode=deterministic"
+            f"eval.mode={spec.eval.mode} keeps on only the noise at dropbench's sites, but model={spec.model.name} draws "
+            f"noise itself ({outline.own_noise[0]}); use noise(site, x) instead, or eval.mode=deterministic"
         )
     if spec.eval.mode != "deterministic" and outline.task not in ("classify", "regress"):
         return (
-            f"eval.mode={spec.eval.mode} averages predictions of classes or numbers, and model={spec.model.name} has none; "
-            "leave it at eval.mode=deterministic"
+            f"eval.mode={spec.eval.mode} averages predictions of classes or numbers, but model={spec.model.name} makes none; "
+            "type eval.mode=deterministic"
         )
     if reason := _no_loss(spec, table, outline) or _no_weight(spec, outline) or cannot(spec, outline, table):
         return reason
@@ -153,25 +155,23 @@ def _no_loss(spec: RunSpec, table: Table, outline: Outline) -> str | None:
     """Returns why the loss does not fit what is to be predicted, or None."""
     train = spec.train
     if train.noise is not None and train.loss != "gaussian":
-        return (
-            f"train.noise={train.noise:g} is the standard deviation of train.loss=gaussian; set that, or leave it out"
-        )
+        return f"train.noise={train.noise:g} is the standard deviation of train.loss=gaussian; add that loss, or leave it out"
     if outline.task != "regress":
         if train.loss is not None:
             return (
-                f"train.loss={train.loss} is a loss for numbers, and model={spec.model.name} on data '{table.name}' "
+                f"train.loss={train.loss} is a loss for numbers, but model={spec.model.name} on data '{table.name}' "
                 "predicts none; leave it out, or read the target as a number: data.task=regress"
             )
         return None
     if train.class_weights is not None:
         weights = f"train.class_weights={train.class_weights}"
-        return f"{weights} weighs classes, and data '{table.name}' have numbers to predict; leave it out"
+        return f"{weights} weighs classes, but data '{table.name}' have numbers to predict; leave it out"
     if train.label_smoothing:
         smoothing = f"train.label_smoothing={train.label_smoothing:g}"
         instead = "type train=realmlp_numbers" if train.name == "realmlp" else "leave it out"
-        return f"{smoothing} is of classes, and data '{table.name}' have numbers to predict; {instead}"
+        return f"{smoothing} is for classes, but data '{table.name}' have numbers to predict; {instead}"
     if train.loss != "gaussian" and "gaussian_nll" in spec.metric:
-        return "metric=gaussian_nll needs a network that says how sure it is: type train.loss=gaussian, or leave it out"
+        return "metric=gaussian_nll needs a network that predicts a variance: type train.loss=gaussian, or leave it out"
     return None
 
 
@@ -193,8 +193,8 @@ def no_schedule(spec: RunSpec) -> str | None:
         name = dropout.schedule.name
         if name != CONSTANT.name and getattr(locate(dropout.target), "learned", False):
             return (
-                f"dropout={dropout.name} learns its rate, so {key.replace('.', '/')}/schedule={name} has nothing to set; "
-                "leave the schedule out, or choose a variant whose rate is given"
+                f"dropout={dropout.name} learns its rate, so {key.replace('.', '/')}/schedule={name} has no effect; "
+                "leave the schedule out, or choose a variant that does not learn its rate"
             )
     return None
 
@@ -217,19 +217,23 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
     sites = outline.sites
     if spec.model.target == HOST and dropout.placement is None and "activation" in idle.kinds:
         return (
-            f"model={spec.model.name} has no dropout in it that could become a site of dropout={dropout.name}: name parts "
-            f"behind which noise may act, such as model.sites=[{_named(outline.parts)}] (its parts: {_some(outline.parts)}), "
-            f"or act on what it is given: {key}.placement=[input]"
+            f"model={spec.model.name} has no dropout layer that could become a site of dropout={dropout.name}: name parts "
+            f"after which noise may act, such as model.sites=[{_named(outline.parts)}] (its parts: {_some(outline.parts)}), "
+            f"or let it act on the input: {key}.placement=[input]"
         )
     able = [s for s in sites if idle.supports(s) is None]
     # Sites that must be named explicitly are no help to users who did not name them.
     if possible := [s.name for s in able if not s.asked] or [s.name for s in able]:
         return (
-            f"{key}.placement={written(dropout.placement)} leaves dropout={dropout.name} no site in "
-            f"model={spec.model.name}; give it at least one of {', '.join(possible)}"
+            f"{key}.placement={written(dropout.placement)} leaves dropout={dropout.name} without a site in "
+            f"model={spec.model.name}; include at least one of {', '.join(possible)}"
         )
     near = [reason for s in outline.usual if s.kind in idle.kinds and (reason := idle.supports(s))]
-    why = near[-1] if near else f"acts on {' and '.join(sorted(idle.kinds))} sites, and it has none{_pairs(idle.kinds)}"
+    why = (
+        near[-1]
+        if near
+        else f"acts on {' and '.join(sorted(idle.kinds))} sites, and the model has none{_pairs(idle.kinds)}"
+    )
     return f"dropout={dropout.name} has no site in model={spec.model.name}: it {why}"
 
 

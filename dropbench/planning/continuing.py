@@ -290,13 +290,13 @@ def course(
         seeds = _seeds(overrides, composer, most) if study is None else _seeds_of(study, overrides, composer, most)
     looks, settled = ((), _never) if looking is None else (looking.looks(len(seeds)), looking.settled)
     if looking is not None and looking.at_most is not None and len(seeds) > looking.at_most:
-        raise UsageError(f"--at-most {looking.at_most}: {len(seeds)} seeds are typed; leave one of the two out")
+        raise UsageError(
+            f"--at-most {looking.at_most}: the command has {len(seeds)} seeds; leave out --at-most or the seeds"
+        )
     as_typed = tuple(overrides)
     if study is not None and study.search is not None:
         if tune:
-            raise UsageError(
-                "--tune: this study searches settings itself, as its key search says; leave one of the two out"
-            )
+            raise UsageError("--tune: this study already searches settings by study.search; leave out one of the two")
         found_by = searching(study, rest, apart(seeds, study.search.seeds), seeds, composer, most)
         if study.search.method == "optuna":
             found_by = proposing(found_by)
@@ -317,7 +317,7 @@ def _piloted(
     """
     if not plain or searched:
         raise UsageError(
-            "this study has a pilot, after which its comparison is made once, as it stands: leave out --tune, "
+            "this study has a pilot, after which its comparison is made exactly once: leave out --tune, "
             "--until-settled and study.search, or type study.pilot=null"
         )
     whole = make(overrides, composer, most)
@@ -326,7 +326,7 @@ def _piloted(
     if both := sorted({s.seed for s in first.specs} & {s.seed for s in whole.specs}):
         raise UsageError(
             f"study.pilot={pilot}: seed {both[0]} is also a seed of the comparison, and a pilot needs seeds of its own; type "
-            "others, as in study.pilot='range(900,906)'"
+            "others, such as study.pilot='range(900,906)'"
         )
     return Course(whole, pilot=first)
 
@@ -340,7 +340,7 @@ def _going_on(overrides: Sequence[str], composer: Composer, most: int) -> StudyS
     if study is None or (study.search is None and study.pilot is None):
         return None
     if len(grid) > 1 and study.search is not None:
-        raise UsageError("a study that searches settings takes one value of everything else; type a command for each")
+        raise UsageError("a study with a search cannot be combined with a grid; type one command for each value")
     return study
 
 

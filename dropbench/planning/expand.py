@@ -96,7 +96,7 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
         if override.key_or_group == "device" and sweeps.swept(override):  # the device is not part of a run
             typed = str(override.input_line).partition("=")[2]
             raise UsageError(
-                f"device={typed}: commas make a grid, and the device is no part of a run; to train on several cards at once, "
+                f"device={typed}: a grid of devices is not possible; to train on several cards at once, "
                 f"write 'device=[{typed}]'"
             )
     return parsed

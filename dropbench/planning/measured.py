@@ -14,9 +14,9 @@ OF_NUMBERS = ("rmse", "r2")
 _LOOKED_UP = {"tokens": "words", "text": "words", "graph": "nodes"}
 """What the inputs of a view are if they are not numbers."""
 _LOOKS_AT = {
-    "batch_norm": "it looks at batch norm, and the model has none (mlp has with model.batch_norm=before_activation)",
-    "attention": "it looks at attention weights, and the model has none (model=transformer has)",
-    "edges": "it removes edges of a graph, and the data are no graph (model=gcn takes one)",
+    "batch_norm": "it needs batch norm, and the model has none (mlp has it with model.batch_norm=before_activation)",
+    "attention": "it needs attention weights, and the model has none (model=transformer has them)",
+    "edges": "it removes edges of a graph, and the data are not a graph (model=gcn takes one)",
 }
 """What a metric examines, by the need that its YAML states."""
 
@@ -44,14 +44,14 @@ def measures_nothing(spec: RunSpec, outline: Outline, needs: Mapping[str, str]) 
         if need == "numbers" and outline.view in _LOOKED_UP:
             kind = _LOOKED_UP[outline.view]
             yield (
-                f"metric={name} measures nothing on data={spec.data.name}: it changes the numbers of an example, and these "
-                f"are {kind}; leave it out"
+                f"metric={name} measures nothing on data={spec.data.name}: it changes the numbers of an example, but these "
+                f"examples are {kind}; leave it out"
             )
         if need is not None and not there.get(need, True):
             yield f"metric={name} measures nothing on model={spec.model.name}: {_LOOKS_AT[need]}; leave it out"
         if need == "units" and not outline.units:
             yield (
-                f"metric={name} measures nothing on model={spec.model.name}: it looks at the units behind hidden layers, and "
+                f"metric={name} measures nothing on model={spec.model.name}: it looks at the units after hidden layers, and "
                 "the model declares no site there; leave it out"
             )
 
@@ -75,7 +75,7 @@ def unmonitored(spec: RunSpec, task: str) -> str | None:
     others = " or ".join(f"train.monitor=val_{n}" for n in fitting) or "a metric that fits it"
     kind = "numbers" if task == "regress" else "classes"
     return (
-        f"train.monitor={spec.train.monitor}: data={spec.data.name} has {kind} to predict, of which {name} is no metric; "
+        f"train.monitor={spec.train.monitor}: data={spec.data.name} has {kind} to predict, to which {name} does not apply; "
         f"choose {others}"
     )
 
@@ -85,4 +85,4 @@ def not_taken(spec: RunSpec, asked: Iterable[str]) -> Iterator[str]:
     for name in asked:
         if name not in spec.metric:
             does_not = f"metric={name} does not apply to what model={spec.model.name} is trained for"
-            yield f"{does_not}, and is not measured; leave it out"
+            yield f"{does_not}, so it is not measured; leave it out"

@@ -94,7 +94,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
     if model.target == HOST:
         if not model.options.get("target"):
             raise UsageError(
-                "model=module is a network of yours: name its class, or a function that makes it, by model.target=mypkg.net:Net"
+                "model=module needs your network: name its class, or a function that creates it: model.target=mypkg.net:Net"
             )
         view = _tried_view(model, cls, table, view if chosen != "auto" else None, variance)
     shape = views.view_shape(table, view)

@@ -215,7 +215,7 @@ def _one_study(grid: Sequence[Mapping[str, str]]) -> str | None:
     """Returns the name of the study of all points, or None. Raises UsageError for several studies."""
     names = dict.fromkeys(point["study"].partition("=")[2] for point in grid if "study" in point)
     if len(names) > 1:
-        raise UsageError(f"study={','.join(names)}: one study at a time, since each has a baseline of its own")
+        raise UsageError(f"study={','.join(names)}: choose one study at a time, because each has its own baseline")
     return next((name for name in names if name != "null"), None)
 
 
@@ -226,7 +226,7 @@ def _one_place(settings: Sequence[Settings]) -> None:
         for key, value in other.model_dump(mode="json").items():
             if value != first[key]:
                 lists = ", or a list of several: [csv,tensorboard]" if key == "train_loggers" else ""
-                raise UsageError(f"'{key.replace('_', '.')}' holds for a whole sweep: give it one value{lists}")
+                raise UsageError(f"'{key.replace('_', '.')}' applies to the whole sweep: give it one value{lists}")
 
 
 def _bound(
@@ -283,7 +283,7 @@ def _all_metrics(one: RunSpec, other: RunSpec) -> dict[str, MetricSpec]:
         first, second = (flatten(s.as_dict()["metric"][name], f"metric.{name}.", whole=False) for s in (one, other))
         for key in (k for k in first if first[k] != second.get(k)):
             raise UsageError(
-                f"{key}={written(first[key])},{written(second.get(key))}: runs do not differ by what is measured, and a "
-                f"run measures one {name}; give it one value"
+                f"{key}={written(first[key])},{written(second.get(key))}: runs that differ only in this option "
+                f"of {name} are the same run; give it one value"
             )
     return {**one.metric, **other.metric}

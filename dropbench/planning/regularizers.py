@@ -66,9 +66,9 @@ def cannot(spec: RunSpec, outline: Outline, table: Table) -> str | None:
             return f"regularizer={one.name} {reason}"
         if part.passes and told.own_noise:
             return (
-                f"regularizer={one.name} passes each batch through the model more than once with the same dropout masks, and "
-                f"model={spec.model.name} draws random numbers of its own ({outline.own_noise[0]}), which would be others each "
-                "time; use noise(site, x) in its place"
+                f"regularizer={one.name} passes each batch through the model more than once with the same dropout masks, but "
+                f"model={spec.model.name} draws random numbers of its own ({outline.own_noise[0]}), which would differ each "
+                "time; use noise(site, x) instead"
             )
     for slot in ALONE:
         names = [one.name for one, part in parts if part.slot == slot]
@@ -96,15 +96,15 @@ def idle(spec: RunSpec, outline: Outline) -> list[str]:
     if any(rate for one in spec.variants for rate in arm_rates(one, outline.sites).values()):
         return []
     return [
-        f"regularizer={one.name} passes each batch again under other dropout masks: where an arm has no dropout all passes are "
-        "the same, and it changes nothing but the time that training takes"
+        f"regularizer={one.name} passes each batch again with other dropout masks: in an arm without dropout all passes are "
+        "the same, so it only makes training slower"
         for one, part in in_order(spec.regularizers)
         if part.fresh_masks
     ]
 
 
 _PURPOSE = {
-    "mixing": "each mixes examples and their targets, and a mixture of mixtures is defined by no paper",
+    "mixing": "each mixes examples and their targets, and no paper defines what mixing them twice means",
     "pass": "each decides at which weights the gradient is taken",
     "average": "each decides which weights are evaluated",
 }

@@ -292,7 +292,7 @@ def searching(
         if name != EVERY and name not in study.arms:
             raise UsageError(f"study.search: no arm is called {name}; {nearest(name, [EVERY, *study.arms])}")
     if study.grid:
-        raise UsageError("study.search: a study with a grid has its settings in that; name its arms under arms instead")
+        raise UsageError("study.search: a study cannot have both a search and a grid; name its arms under arms instead")
     sweeps.check_count(len(study.arms) * study.search.budget * len(seeds), most)
     return Searching(study, seeds, reporting, tuple(overrides), composer, most, tuple(overrides))
 

@@ -164,8 +164,8 @@ def _check_sites(name: str, sites: Sequence[Site], noise: _Everywhere) -> None:
         wrong.append(f"asks for noise at the site '{site}', which is not among its sites; {known}")
     for site in (s for s in declared if s not in noise.reached):
         wrong.append(
-            f"declares the site '{site}' and never comes to it, so that noise there would do nothing; call "
-            f"noise('{site}', x) in its forward, or leave it out of its sites"
+            f"declares the site '{site}' but never uses it, so noise there would have no effect; call "
+            f"noise('{site}', x) in its forward, or remove it from its sites"
         )
     if wrong:
         raise UsageError(f"model={name} {'; and it '.join(wrong)}")

@@ -246,8 +246,8 @@ def _key(text: str) -> str:
     key = str(override.key_or_group)
     if "." not in key or "/" in key:
         raise UsageError(
-            f"--tune {text}: it takes a key and its values, such as train.lr=3e-4,1e-3,3e-3; different options are "
-            "different arms"
+            f"--tune {text}: write a key and its values, such as train.lr=3e-4,1e-3,3e-3; options of a group are "
+            "different arms and cannot be tuned"
         )
     if not sweeps.swept(override):
         raise UsageError(f"--tune {text}: one value leaves nothing to choose; write several, as in {key}=a,b,c")

@@ -129,8 +129,8 @@ def together(variants: Sequence[DropoutSpec], sites: Sequence[Site]) -> str | No
             continue
         listed, both = ",".join(v.name for v in variants), " and ".join(p.name for p in here)
         return (
-            f"dropout=[{listed}]: {both} would both act on {site.name}, and a {site.kind.replace('_', ' ')} site takes one "
-            f"variant; choose other sites for one of them, as by dropout.{here[-1].name}.placement=[...], or leave it out"
+            f"dropout=[{listed}]: {both} would both act on {site.name}, but a {site.kind.replace('_', ' ')} site takes one "
+            f"variant; choose other sites for one of them, as in dropout.{here[-1].name}.placement=[...], or leave one out"
         )
     return None
 

@@ -100,7 +100,7 @@ def test_it_ends_once_it_is_settled(
         (("--tuning-seeds", "3"), "nothing is tuned"),
         (("--tune", "train.lr"), "is not a setting"),
         (("--tune", "train.lr=0.1"), "nothing to choose"),
-        (("--until-settled", "--at-most", "7", "seed=range(0,8)"), "8 seeds are typed"),
+        (("--until-settled", "--at-most", "7", "seed=range(0,8)"), "the command has 8 seeds"),
     ],
 )
 def test_options_that_do_not_go_together(

@@ -183,7 +183,9 @@ def test_a_stack_of_the_users_own_starts_each_replica_as_alone() -> None:
 def test_what_is_said_before_it_trains() -> None:
     spec = small("LAYERS", "Dropout")
     (warning,) = warnings(spec, outlined(spec))
-    assert "draws random numbers of its own (middle (Dropout))" in warning and "the arm called none is not" in warning
+    assert (
+        "draws random numbers of its own (middle (Dropout))" in warning and "the arm called none has noise" in warning
+    )
     assert vmap_check.unstacked(spec.model, outlined(spec), spec.train, "cpu") == own_noise.ALONE
 
 

@@ -54,7 +54,7 @@ def test_several_are_a_list_and_not_a_sweep(capsys: pytest.CaptureFixture[str]) 
     said = dropbench(capsys, "sweep", "train.loggers=csv,tensorboard", "data=digits")
     assert said.code == 2
     assert (
-        "'train.loggers' holds for a whole sweep: give it one value, or a list of several: [csv,tensorboard]"
+        "'train.loggers' applies to the whole sweep: give it one value, or a list of several: [csv,tensorboard]"
         in said.err
     )
 

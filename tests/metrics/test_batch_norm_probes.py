@@ -95,7 +95,7 @@ def test_without_batch_norm_there_is_nothing() -> None:
         assert batch_statistics(Probed(replicas), "train") == {}
     words = ["data=digits", "model=mlp", "dropout=none", "metric=[loss,accuracy,batch_statistics]", "train.epochs=1"]
     (warning,) = planned(*words).warnings
-    assert warning.startswith("metric=batch_statistics measures nothing on model=mlp: it looks at batch norm")
+    assert warning.startswith("metric=batch_statistics measures nothing on model=mlp: it needs batch norm")
     assert planned(*words, "model.batch_norm=before_activation").warnings == ()
 
 

@@ -49,13 +49,13 @@ def test_a_squeezed_number_learns_as_one_with_its_axis(squeezed: str) -> None:
     [
         (
             spec("perceptron", num_classes=4),
-            r"gives outputs of shape \[B, 4\], and the task is regression: type model.args.num_classes=1$",
+            r"returns outputs of shape \[B, 4\], but the task is regression: type model.args.num_classes=1$",
         ),
-        (spec("Fixed5"), r"\[B, 7\], and the task is regression: give one number per example, \[B\] or \[B, 1\], for "),
-        (spec("Cubes"), r"\[B, 1, 1\], and the task is regression: give one number per example, \[B\] or \[B, 1\]$"),
+        (spec("Fixed5"), r"\[B, 7\], but the task is regression: return one number per example, \[B\] or \[B, 1\], for "),
+        (spec("Cubes"), r"\[B, 1, 1\], but the task is regression: return one number per example, \[B\] or \[B, 1\]$"),
         (
             spec("Number", loss="gaussian"),
-            r"\[B\], and train.loss=gaussian needs a number and its variance: give two numbers per example, \[B, 2\]$",
+            r"\[B\], but train.loss=gaussian needs a number and its variance: return two numbers per example, \[B, 2\]$",
         ),
     ],
 )  # fmt: skip

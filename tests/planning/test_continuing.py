@@ -322,5 +322,5 @@ def test_seeds_are_counted_before_they_are_listed(c: Composer, asked: dict[str, 
 
 
 def test_more_seeds_typed_than_there_may_be(c: Composer) -> None:
-    with pytest.raises(UsageError, match="7 seeds are typed"):
+    with pytest.raises(UsageError, match="the command has 7 seeds"):
         course(["seed=range(0,7)", *TINY], c, looking=settled_with(0))

@@ -59,7 +59,7 @@ def test_a_schedule_of_a_rate_that_is_learned(c: Composer, monkeypatch: pytest.M
     from dropbench.dropout.gaussian import Gaussian
 
     monkeypatch.setattr(Gaussian, "learned", True, raising=False)
-    sentence = "dropout=gaussian learns its rate, so dropout/schedule=late has nothing to set; leave the schedule out"
+    sentence = "dropout=gaussian learns its rate, so dropout/schedule=late has no effect; leave the schedule out"
     assert make(["dropout=gaussian"], c).skipped == ()
     with pytest.raises(UsageError, match=f"^{sentence}"):
         make(["dropout=gaussian,standard", "dropout/schedule=late"], c)

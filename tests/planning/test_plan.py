@@ -58,7 +58,7 @@ def test_one_run(c: Composer) -> None:
 
 @pytest.mark.parametrize("key", ["execute.threads=1,2", "execute.cohort=1,2"])
 def test_a_sweep_is_in_one_place(c: Composer, key: str) -> None:
-    with pytest.raises(UsageError, match="holds for a whole sweep"):
+    with pytest.raises(UsageError, match="applies to the whole sweep"):
         make([key], c)
 
 

@@ -102,7 +102,9 @@ def test_points_that_measure_other_things_are_one_run_that_measures_all() -> Non
     plan = planned(*TINY, "metric=[loss,accuracy],[loss,ece]")
     (spec,) = plan.specs
     assert list(spec.metric) == ["loss", "accuracy", "ece"] and plan.merged == 1
-    with pytest.raises(UsageError, match=r"metric.ece.bins=5,9: runs do not differ by what is measured"):
+    with pytest.raises(
+        UsageError, match=r"metric.ece.bins=5,9: runs that differ only in this option of ece are the same run"
+    ):
         planned(*TINY, "metric=[loss,ece]", "metric.ece.bins=5,9")
 
 

@@ -186,7 +186,7 @@ def test_what_cannot_be_searched_is_a_sentence(going: Going, search: dict[str, A
 def test_what_is_searched_is_not_tuned_beside_it(going: Going) -> None:
     with pytest.raises(UsageError, match="--tune"):
         going(STUDY, tune=["train.lr=0.1,0.2"])
-    with pytest.raises(UsageError, match="one value of everything else"):
+    with pytest.raises(UsageError, match="cannot be combined with a grid"):
         going(STUDY, "data=wine,digits")
 
 

@@ -104,7 +104,7 @@ def test_a_typo_names_the_site_that_was_meant(kind: str) -> None:
         f"model=sites asks for noise at the site '{kind}.hiden', which is not among its sites; did you"
     )
     assert f"did you mean '{kind}.hidden'?" in told
-    assert f"declares the site '{kind}.hidden' and never comes to it" in told
+    assert f"declares the site '{kind}.hidden' but never uses it" in told
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "asked", "taken"])
@@ -116,7 +116,7 @@ def test_a_site_that_is_not_declared(kind: str) -> None:
 @pytest.mark.parametrize("calls", [(), ("call.1",), ("asked.0", "call.1"), ("taken.0", "call.1")])
 def test_a_site_that_is_never_reached(calls: tuple[str, ...]) -> None:
     declared = (calls[0] if len(calls) > 1 else "call.0", *calls[-1:])
-    with pytest.raises(UsageError, match=f"declares the site '{declared[0]}' and never comes to it"):
+    with pytest.raises(UsageError, match=f"declares the site '{declared[0]}' but never uses it"):
         trial(declared, calls)
 
 

@@ -89,7 +89,7 @@ def completed(
     name = f"{make.__module__}.{make.__qualname__}"
     if not any(p.kind is p.VAR_KEYWORD for p in asked.values()):
         for key in (key for key in given if key not in by_name):
-            takes = nearest(key, by_name) if by_name else "it takes none"
+            takes = nearest(key, by_name) if by_name else "it takes no arguments"
             raise UsageError(f"model.args.{key}: {name} takes no such argument; {takes}")
     package = str(getattr(make, "__module__", "")).partition(".")[0]
     by_any_name = _FACTORIES.get(package, set()) if any(p.kind is p.VAR_KEYWORD for p in asked.values()) else set()

@@ -145,7 +145,7 @@ class Taken:
         place = self.current.places.get((self.name, call))
         if place is None and training and call > 1 and (self.name, 1) in self.current.places:
             raise RuntimeError(
-                f"{self.name} is called more often in training than in the trial of the model, so its call {call} "
+                f"{self.name} is called more often in training than when the model was tried, so its call {call} "
                 "has no site"
             )
         return place

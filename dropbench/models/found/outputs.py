@@ -52,17 +52,17 @@ class Misfit(UsageError):
         """Returns the whole message, for a network that should classify or regress."""
         if task != "regress":
             wanted = f"the data have {self.outputs} classes"
-            give = "a classifier gives one row of logits per example"
+            give = "return one row of logits per example"
             if self.setting is not None:
                 give = "pass it the number of classes"
         elif self.outputs == 1:
-            wanted, give = "the task is regression", "give one number per example, [B] or [B, 1]"
+            wanted, give = "the task is regression", "return one number per example, [B] or [B, 1]"
         else:
             wanted = "train.loss=gaussian needs a number and its variance"
-            give = "give two numbers per example, [B, 2]"
+            give = "return two numbers per example, [B, 2]"
         if self.setting is not None:
             give = f"type {self.setting}" if self.sure else f"{give}, for instance by {self.setting}"
-        return f"{self.gives}, and {wanted}: {give}"
+        return f"{self.gives}, but {wanted}: {give}"
 
 
 def check(output: Any, examples: int, outputs: int, make: Any, given: Mapping[str, Any], called: str) -> None:
@@ -70,7 +70,7 @@ def check(output: Any, examples: int, outputs: int, make: Any, given: Mapping[st
     found = logits(output)
     if found is not None and tuple(found.shape) in ((examples, outputs), *([(examples,)] if outputs == 1 else [])):
         return
-    gives = f"{called} gives {described(output).replace(f'[{examples}, ', '[B, ').replace(f'[{examples}]', '[B]')}"
+    gives = f"{called} returns {described(output).replace(f'[{examples}, ', '[B, ').replace(f'[{examples}]', '[B]')}"
     if found is None or found.ndim != 2 or len(found) != examples:
         raise Misfit(gives, outputs)
     open_ = untold(make, given)

@@ -59,7 +59,7 @@ class Place:
             return noise(self.site.name, x)
         if any(n > most for n, most in zip(shape, self.site.shape, strict=True)):
             raise RuntimeError(
-                f"at {self.site.name} an example has the shape {list(shape)}, but in the trial of the model it was "
+                f"at {self.site.name} an example has the shape {list(shape)}, but when the model was tried it was "
                 f"{list(self.site.shape)}"
             )
         wider: list[int] = []
