@@ -128,9 +128,7 @@ def _tell(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> int
 
     kept, store = done.kept, done.store
     if not any(store.finished(run) for run in kept.runs):
-        over = (
-            "Cannot tell yet: the time was over before anything could be compared. The same command goes on from there."
-        )
+        over = "Cannot tell yet: the time was over before anything could be compared. Run the same command again to continue."
         if shown.as_json:
             nothing = dict.fromkeys(("run", "command", "config", "page"))
             shown.json({"decision": "unknown", "arm": course.first.baseline, "sentences": [over], **nothing})
@@ -177,6 +175,6 @@ def _show(told: _Told, shown: Shown) -> None:
             shown.out(plain(sentence))
         return
     lines = [*told.advice.sentences, *([f"To train it: {told.command}"] if told.command else [])]
-    lines.append(f"Its configuration is in {told.config}; how this was found out, with every number, in {told.page}")
+    lines.append(f"Its configuration is in {told.config}; the evidence, with every number, is in {told.page}")
     for line in lines:
         shown.said(plain(line))

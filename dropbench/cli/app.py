@@ -80,7 +80,7 @@ def sweep(
     estimate: Annotated[
         bool,
         typer.Option(
-            "--estimate/--no-estimate", help="With --dry-run: whether to estimate the time and what could be found."
+            "--estimate/--no-estimate", help="With --dry-run: whether to estimate the time and what could be confirmed."
         ),
     ] = True,
     force: Force = False,
@@ -90,7 +90,9 @@ def sweep(
     ] = 10_000,
     max_minutes: Annotated[
         float | None,
-        typer.Option("--max-minutes", metavar="M", min=0, help="Stop after M minutes; the same command goes on later."),
+        typer.Option(
+            "--max-minutes", metavar="M", min=0, help="Stop after M minutes; type the command again to continue."
+        ),
     ] = None,
     tune: Annotated[
         list[str] | None,
@@ -133,7 +135,7 @@ def sweep(
         ),
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Go on in a process of its own and return; `runs status` tells of it.")
+        bool, typer.Option("--detach", help="Train in the background and return at once; `runs status` shows it.")
     ] = False,
     task: Annotated[str | None, typer.Option("--task", hidden=True)] = None,
     retry: Retry = 0,

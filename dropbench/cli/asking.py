@@ -49,7 +49,7 @@ def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_ru
     if going.tuning_seeds is not None and not going.tune:
         raise UsageError("--tuning-seeds: nothing is tuned; say what to tune, as in --tune train.lr=3e-4,1e-3,3e-3")
     if going.at_most is not None and not going.until_settled:
-        raise UsageError("--at-most is for a sweep that ends once it is settled; type --until-settled beside it")
+        raise UsageError("--at-most needs --until-settled; type both")
     asked = course(
         overrides,
         composer,

@@ -80,20 +80,20 @@ def _to_confirm(report: Report) -> list[Comparison]:
         )
     if not with_choice:
         raise UsageError(
-            "--confirm: no rate or other strength was chosen, which takes several of one beside a baseline, such as "
+            "--confirm: no rate or other strength was chosen; that needs several values of one and a baseline, such as "
             "dropout=none,standard dropout.rate=0.1,0.3,0.5, or regularizer=none,[mixup] regularizer.mixup.alpha=0.2,0.5"
         )
     beside = [c for c in with_choice if c.baseline is not None]
     if not beside:
         raise UsageError(
-            "--confirm: what was chosen has no baseline to be run beside; name one, as in --baseline "
+            "--confirm: there is no baseline to compare the choice with; name one, as in --baseline "
             f"'{next(label for label in with_choice[0].labels if label != with_choice[0].choices[0].chosen)}'"
         )
     chosen = [c for c in beside if not all(choice.idle for choice in c.choices)]
     if not chosen:
         tried = ", ".join(dict.fromkeys(choice.variant for c in beside for choice in c.choices))
         raise UsageError(
-            f"--confirm: going without is best on validation data, so there is no strength of {tried} to run again; other "
-            "strengths may be tried by the same sweep"
+            f"--confirm: the arm without it is best on validation data, so there is no strength of {tried} to run again; "
+            "type the same sweep with other strengths"
         )
     return chosen

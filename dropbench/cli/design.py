@@ -36,10 +36,10 @@ class Design:
         """Return the sentence that `--dry-run` prints."""
         beside = f"{count(self.seeds, 'seed')}, {count(self.arms, 'arm')} beside the baseline"
         if self.effect != self.effect:
-            return f"{beside}: nothing can be confirmed, which takes six seeds, such as 'seed=range(0,6)'"
+            return f"{beside}: nothing can be confirmed with fewer than six seeds; type 'seed=range(0,6)'"
         return (
-            f"{beside}: confirms a true difference of about {self.effect:.1f} times the standard deviation of such "
-            f"differences between seeds (and the region beyond which one matters) in four of five studies"
+            f"{beside}: four of five such studies confirm a true difference of about {self.effect:.1f} standard deviations of "
+            "the differences between seeds (plus the smallest difference that matters)"
         )
 
 

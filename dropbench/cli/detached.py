@@ -104,7 +104,7 @@ def tail(log: Path) -> str:
             lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except OSError:
         lines = []
-    return f"{log} ends with: {' / '.join(lines[-_LINES:])}" if lines else f"{log} says nothing"
+    return f"{log} ends with: {' / '.join(lines[-_LINES:])}" if lines else f"{log} is empty"
 
 
 def _is_over(course: Course, seen: Seen) -> bool:

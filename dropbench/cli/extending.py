@@ -22,7 +22,7 @@ def extended(overrides: Sequence[str], extend: str) -> list[str]:
     number = extend.removeprefix(_KEY)
     if not extend.startswith(_KEY) or not number.isdecimal() or not int(number):
         raise UsageError(
-            f"--extend {extend}: finished runs can be trained for more epochs and in no other way; type --extend {_KEY}60"
+            f"--extend {extend}: only the number of epochs of finished runs can be changed; type --extend {_KEY}60"
         )
     return [*(text for text in overrides if not text.startswith(_KEY)), extend]
 
@@ -50,7 +50,7 @@ def check(longer: Course, shorter: Course) -> None:
 
     if longer.rule is not None:
         raise UsageError(
-            "--extend goes on with the runs of a plain sweep: leave out --tune and --until-settled, or choose a study without "
+            "--extend continues the runs of a plain sweep: leave out --tune and --until-settled, or choose a study without "
             "search and pilot"
         )
     plan, before = longer.first, {of_any_length(s).run_id: s for s in shorter.first.specs}
@@ -68,18 +68,20 @@ def check(longer: Course, shorter: Course) -> None:
         ):
             reasons[why] += 1
     if reasons:
-        raise UsageError("\n".join(f"--extend: {count(n, 'run')} cannot go on: {why}" for why, n in reasons.items()))
+        raise UsageError(
+            "\n".join(f"--extend: {count(n, 'run')} cannot be continued: {why}" for why, n in reasons.items())
+        )
 
 
 def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None:
     """Return why a run without a kept shorter run cannot continue; None if it ends early anyway, as the shorter one did."""
     from dropbench.engine.longer import differs
 
-    anew = "leave --extend out, and they are trained from the beginning"
+    anew = "leave out --extend to train them from the beginning"
     if short is None:
-        return f"the sweep without --extend has no run that differs in its epochs alone; {anew}"
+        return f"the sweep without --extend has no run that differs only in its epochs; {anew}"
     if short.train.epochs >= longer.train.epochs:
-        return f"they have {short.train.epochs} epochs already; name more than that"
+        return f"they already have {short.train.epochs} epochs; type a larger number"
     if (what := differs(short, longer)) is not None:
         return f"{what}, so the first {short.train.epochs} of {longer.train.epochs} epochs would have been different; {anew}"
     record = store.finished(short.run_id)
@@ -92,5 +94,5 @@ def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None
         return None  # the longer run ends in the same way, at the same epoch
     return (
         "their final state was not kept, or was kept by other versions of dropbench, torch or NumPy, or on another kind of "
-        f"device; {anew}, and with train.extendable=true they are kept"
+        f"device; {anew}, with train.extendable=true to keep it"
     )

@@ -21,7 +21,7 @@ def found(run: str, results: Path) -> Path:
     if os.path.lexists(path / RECORD):
         return path
     if path.name != run:
-        raise UsageError(f"{run} is no run: it has no {RECORD}; dropbench runs list shows the stored runs")
+        raise UsageError(f"{run} is not a run: it has no {RECORD}; dropbench runs list shows the stored runs")
     return next(iter(all_of(run, Store(results_folder(results)))))
 
 
@@ -38,9 +38,11 @@ def all_of(run: str, store: Store) -> list[Path]:
     if several:
         first = ", ".join(list(several)[:5])
         raise UsageError(
-            f"{run}: {len(several)} runs in {store.root} begin like this ({first}, ...); write more of the id"
+            f"{run}: {len(several)} runs in {store.root} have ids that begin like this ({first}, ...); write more of the id"
         )
-    raise UsageError(f"{run}: no run in {store.root} begins like this; dropbench runs list shows the stored runs")
+    raise UsageError(
+        f"{run}: no run in {store.root} has an id that begins like this; dropbench runs list shows the stored runs"
+    )
 
 
 def _check_named(run: str) -> None:
@@ -58,5 +60,5 @@ def results_folder(folder: Path) -> Path:
 
     root = Path(str(folder).removeprefix("results="))
     if not any(os.path.lexists(root / kind) for kind in (RUNS, FAILED, PLANS)):
-        raise UsageError(f"{root} is no results folder (it has no {RUNS}/); {RUN_SOMETHING}")
+        raise UsageError(f"{root} is not a results folder (it has no {RUNS}/); {RUN_SOMETHING}")
     return root

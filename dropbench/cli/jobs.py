@@ -80,7 +80,7 @@ def _of_one(job: Job, working: Callable[[], Sequence[Trainer]]) -> State:
     if member.code is not None:
         return State(job, False, ended(member.code))
     if member.process is None:
-        return State(job, False, f"is on {member.node}, where it cannot be told whether it has died")
+        return State(job, False, f"is on {member.node}; whether it has died cannot be seen from here")
     here = alive.this()
     if here is not None and member.process.is_near(here):
         if member.process.has_ended(here):

@@ -43,4 +43,4 @@ def _say_without(todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown
     trained_now = {s.run_id for s in todo}
     finished = store.done(s.run_id for s in plan.specs if s.run_id not in trained_now).values()
     if n := sum(r.status == "completed" and r.weights is None for r in finished):
-        shown.note(f"{count(n, 'finished run')} kept no weights when trained; --force trains again")
+        shown.note(f"{count(n, 'finished run')} kept no weights when trained; --force trains them again")

@@ -192,7 +192,7 @@ def _left_alone(job: Job, root: Path) -> str:
     """Return the message that the tasks go on although this command no longer waits."""
     of = [] if str(root) == "results" else ["--results", str(root)]
     return (
-        f"Not waiting any more: the tasks of job {job.name} go on. The same command waits for them again; "
+        f"Not waiting any more: the tasks of job {job.name} continue. The same command waits for them again; "
         f"to end them: {command('runs', 'stop', job.name, *of)}"
     )
 
@@ -227,8 +227,8 @@ def finished(course: Course, asked: Submission, shown: Shown) -> Done:
     elsewhere = seen.elsewhere(s.run_id for s in plan.specs)
     if missing := sum(seen.ended(s.run_id) is None for s in plan.specs) - elsewhere:
         shown.error(
-            f"{count(missing, 'run')} of {len(plan.specs)} did not end, and no task is left that would train: the logs in "
-            f"{store.root / JOBS} tell why, and the same command goes on"
+            f"{count(missing, 'run')} of {len(plan.specs)} did not end, and no task is left to train them: the logs in "
+            f"{store.root / JOBS} tell why; run the same command again to continue"
         )
     return Done(kept, plan, [], store, elsewhere, failed=len(failed) + missing)
 

@@ -100,6 +100,6 @@ def _facts(record: Record) -> list[str]:
         "code of your own": ", ".join(f"{part} ({code})" for part, code in record.sources.items()),
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         "kept": ", ".join(name for name in (record.weights, record.predictions) if name),
-        "goes on from": record.parent,
+        "continues": record.parent,
     }
     return [plain(f"{name}: {value}") for name, value in told.items() if value]

@@ -78,7 +78,7 @@ def nothing_yet(kept: StoredPlan) -> str | None:
     """Return why a course has nothing to compare while its tuning goes on; None if it has, or if another message says why."""
     if kept.runs or (kept.course is not None and kept.course.tuned):
         return None
-    return "there is nothing to compare before the tuning is finished; the same command goes on with it"
+    return "there is nothing to compare before the tuning is finished; run the same command again to continue it"
 
 
 def _warn_of_divergence(kept: StoredPlan, store: Store, shown: Shown) -> None:

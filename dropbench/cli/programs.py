@@ -46,7 +46,7 @@ def carried_out(
             left = [s for s in (*pilot, *seeds) if force or numbers.find(s) is None]
             note(
                 f"program {name}, {len(pilot) + len(seeds)} seeds"
-                + (f", {len(left)} of them left" if left else ", all there")
+                + (f", {len(left)} of them left" if left else ", all of them stored already")
             )
             for seed in left:
                 numbers.keep(seed, _number(name, program, functions[name], seed))
@@ -61,7 +61,7 @@ def _number(name: str, program: Program, function: Callable[[int], float], seed:
     value = function(seed)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise UsageError(
-            f"study.programs.{name}: {program.target} gave {value!r} for seed {seed}; it is to give a finite number"
+            f"study.programs.{name}: {program.target} returned {value!r} for seed {seed}; it must return a finite number"
         )
     return Number(float(value), time.monotonic() - began)
 

@@ -54,8 +54,8 @@ class Repeated:
         for text in typed:
             if not text.startswith(BESIDE):
                 raise UsageError(
-                    f"--from repeats a run as it was, and {text} might make it another; beside it only settings of where and "
-                    "how it is trained may be typed, such as results=DIR, device=cpu or data.root=DIR"
+                    f"--from repeats a run exactly, but {text} might change it; leave it out: only settings of where and "
+                    "how a run is trained can be added, such as results=DIR, device=cpu or data.root=DIR"
                 )
         results = [text.partition("=")[2] for text in typed if text.startswith("results=")]
         folder = found(run, plain_path("results", results[-1]) if results else Path("results"))
@@ -88,8 +88,8 @@ class Repeated:
             now, then = leaves(spec.as_dict(), ()), leaves(self.record.config, ())
             keys = sorted(k for k in now.keys() | then.keys() if now.get(k, ...) != then.get(k, ...)) or ["seed"]
             raise UsageError(
-                f"{told}: it cannot be repeated as it was, since {', '.join(keys[:3])} would be another: what conf/ holds has "
-                "changed since"
+                f"{told}: the run cannot be repeated exactly, because the files of its options have changed since: "
+                f"{', '.join(keys[:3])} would differ"
             )
         notes = []
         if spec.data_fingerprint != self.record.data_fingerprint:

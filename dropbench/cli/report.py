@@ -123,7 +123,9 @@ def check(selection: Selection, presentation: Presentation) -> None:
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     if presentation.confirm and presentation.figures is not None:
-        raise UsageError("--confirm trains and draws nothing: leave out --figures, and draw them afterwards")
+        raise UsageError(
+            "--confirm trains runs and does not draw figures: leave out --figures, and draw them afterwards"
+        )
     _check_figures(presentation)
     _check_tables(presentation)
     _check_sql(selection, presentation)
@@ -162,11 +164,11 @@ def _check_sql(selection: Selection, presentation: Presentation) -> None:
 
     beside = replace(presentation, fmt="rich", out=None, quiet=False) != Presentation()
     if beside or any(vars(replace(selection, arguments=(), where=(), sql=None)).values()):
-        raise UsageError(
-            "--sql is the whole question: only folders, filters, --where, --format and --out may stand beside it"
-        )
+        raise UsageError("--sql can only be combined with folders, filters, --where, --format and --out")
     if presentation.fmt not in IN:
-        raise UsageError(f"--sql gives no {presentation.fmt}: choose --format {', '.join(IN[:-1])} or {IN[-1]}")
+        raise UsageError(
+            f"--sql cannot be shown as {presentation.fmt}: choose --format {', '.join(IN[:-1])} or {IN[-1]}"
+        )
 
 
 _EXAMPLES = {
@@ -220,7 +222,7 @@ def _check_claims(selection: Selection, presentation: Presentation) -> None:
     beside = (presentation.confirm, presentation.figures, presentation.every, presentation.explain)
     if selection.claims and any((*compares, *selection.where, *beside, *selection.questions().values())):
         raise UsageError(
-            "--claims judges each claim as its study says: only study=NAME, --format, --out and --wide may stand beside it"
+            "--claims judges each claim as its study says: it can only be combined with study=NAME, --format, --out and --wide"
         )
 
 
@@ -230,7 +232,7 @@ def _check_words(selection: Selection, presentation: Presentation) -> None:
         return
     if selection.rows is not None or any(selection.questions().values()) or presentation.confirm:
         others = ", ".join(("--rows", *selection.questions()))
-        raise UsageError(f"--explain goes through tables of arms: leave out {others} and --confirm")
+        raise UsageError(f"--explain is for tables of arms: leave out {others} and --confirm")
     if presentation.fmt not in WORDY:
         raise UsageError(
             f"--format {presentation.fmt} has no place for explanations: --explain takes {', '.join(WORDY[:-1])} or {WORDY[-1]}"
@@ -312,4 +314,4 @@ def _draw(built: Report, folder: Path, width: float | None, shown: Shown) -> Non
     for file in files:
         shown.note(f"written to {file}")
     if not files:
-        shown.note("no figure: these runs have neither epochs nor two arms to compare, nor --rows with --cols")
+        shown.note("no figure was drawn: it needs runs with epochs, two arms to compare, or --rows with --cols")

@@ -118,7 +118,7 @@ def stop(
         list[str] | None,
         typer.Argument(
             metavar="JOBS",
-            help="Names of jobs, as `runs status` shows them (default: the only one that goes on).",
+            help="Names of jobs, as `runs status` shows them (default: the only one that is running).",
             show_default=False,
         ),
     ] = None,

@@ -43,15 +43,15 @@ def tell_rest(shard: Shard, done: Done, shown: Shown) -> None:
     """Print how many runs are left to other shards, and how to bring all shards together."""
     root, left = done.store.root, count(done.elsewhere, "run")
     begin = (
-        f"shard {shard} has ended, in {root}; {left} of other shards {'is' if done.elsewhere == 1 else 'are'} not there"
+        f"shard {shard} has ended, in {root}; {left} of other shards {'is' if done.elsewhere == 1 else 'are'} missing"
     )
     if done.kept.course is not None and not done.kept.course.ended:
         shown.note(
-            f"{begin}. What comes next depends on all of them: copy what each results folder holds into the others, as in "
-            f"cp -r OTHER/. {root}, and type the same command again"
+            f"{begin}. The next stage needs the runs of all shards: copy the content of each results folder into the "
+            f"others, as in cp -r OTHER/. {root}, and run the same command again"
         )
     else:
         shown.note(
-            f"{begin}. Once all shards are done, type: dropbench report {root} OTHER; or copy what the other results "
-            f"folders hold into this one, as in cp -r OTHER/. {root}"
+            f"{begin}. Once all shards are done, type: dropbench report {root} OTHER; or copy the content of the other "
+            f"results folders into this one, as in cp -r OTHER/. {root}"
         )

@@ -74,22 +74,24 @@ def _cell(value: Any) -> str:
 
 def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> list[str]:
     if len(variants) == 1:
-        shown, keys = f"the rate of dropout={variants[0]} as it is placed", "dropout.placement and dropout.rates"
+        shown, keys = f"the rate of dropout={variants[0]} with this placement", "dropout.placement and dropout.rates"
     else:
-        shown = f"the rates of dropout=[{','.join(variants)}] as they are placed, in the order in which they act"
+        shown = f"the rates of dropout=[{','.join(variants)}] with this placement, in the order in which they act"
         keys = f"dropout.{variants[0]}.placement, dropout.{variants[0]}.rates and so on"
-    notes = [f"here: {shown}; a site is named in {keys}"]
+    notes = [f"here: {shown}; name sites in {keys}"]
     if asked := [s.name for s in found.sites if s.asked and s.name in able]:
-        notes.append(f"with noise only where these name them, and not by `*`: {', '.join(asked)}")
+        notes.append(
+            f"these sites get noise only if they are named there, and `*` does not name them: {', '.join(asked)}"
+        )
     if own := _own_rates({s.name: s.own or 0.0 for s in found.sites if s.own is not None and s.name in able}):
-        notes.append(f"its own rates, to be typed: {setting('dropout.rates', own)}")
+        notes.append(f"to keep the network's own rates, type: {setting('dropout.rates', own)}")
     if found.idle:
-        notes.append(f"never called as a module, and so off in every arm: {', '.join(found.idle)}")
+        notes.append(f"dropout that is never called as a module, and so is off in every arm: {', '.join(found.idle)}")
     if found.own_noise:
         notes.append(f"draws random numbers of its own, in every arm: {', '.join(found.own_noise)}")
     if found.parts:
         more = f" and {len(found.parts) - _MOST} more" if len(found.parts) > _MOST else ""
-        notes.append(f"parts behind which model.sites may place more: {', '.join(found.parts[:_MOST])}{more}")
+        notes.append(f"model.sites can add sites after these parts: {', '.join(found.parts[:_MOST])}{more}")
     return notes
 
 

@@ -104,13 +104,13 @@ def _asked_for(names: Sequence[str], root: Path, everything: bool) -> list[State
     for name in names:
         if name not in known:
             raise UsageError(
-                f"{name}: no job of {root} is called so; {nearest(name, known)}; dropbench runs status lists them"
+                f"{name}: {root} has no job of this name; {nearest(name, known)}; dropbench runs status lists them"
             )
     if names:
         return [known[name] for name in names if known[name] in going]
     if len(going) > 1 and not everything:
         raise UsageError(
-            f"{len(going)} jobs go on ({', '.join(s.job.name for s in going)}): name those to stop, or type --all"
+            f"{len(going)} jobs are running ({', '.join(s.job.name for s in going)}): name the ones to stop, or type --all"
         )
     return going
 
@@ -120,12 +120,12 @@ def _tell_stopped(asked: Sequence[State], left: set[str], root: Path, shown: Sho
         shown.json({"asked": [s.job.name for s in asked], "going_on": sorted(left)})
         return
     if not asked:
-        shown.note(f"no job of {root} goes on")
+        shown.note(f"no job of {root} is running")
     for state in asked:
         if state.job.name in left:
-            shown.warning(f"{state.job.name} has not ended yet; dropbench runs status tells")
+            shown.warning(f"{state.job.name} has not ended yet; dropbench runs status shows when it has")
         else:
-            shown.note(f"{state.job.name} has ended; to go on: {_again(state.job)}")
+            shown.note(f"{state.job.name} has ended; to continue: {_again(state.job)}")
 
 
 def _look(root: Path) -> tuple[list[_Plan], list[State]]:
@@ -185,12 +185,16 @@ def _to_go_on(root: Path, one: _Plan) -> list[str]:
     """Return lines on why nobody trains a plan, and what to type."""
     if not one.jobs:
         typed = _typed(root, one.plan)
-        return [f"  nobody trains it; to go on: {typed}"] if typed else ["  nobody trains it; the same command goes on"]
+        return (
+            [f"  nobody trains it; to continue: {typed}"]
+            if typed
+            else ["  nobody trains it; run the same command again"]
+        )
     last = one.jobs[-1]
     lines = [f"  job {last.job.name} {last.said}"]
     if last.job.cluster is None and (member := member_of(last.job)) is not None and member.code not in (0, 143):
         lines.append(f"  {tail(last.job.log)}")
-    return [*lines, f"  to go on: {_again(last.job)}"]
+    return [*lines, f"  to continue: {_again(last.job)}"]
 
 
 def _again(job: Job) -> str:

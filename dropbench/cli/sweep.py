@@ -241,7 +241,7 @@ def pursue(
         let_go(known, seen.ended, store)
         if policy.reached(failed_runs(stored)) or len(known) == len(stages):
             break
-    shown.errors(f"{reason}; the runs that were asked for with it are left out" for reason in plan.unplanned)
+    shown.errors(f"{reason}; the runs that need it are left out" for reason in plan.unplanned)
     kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)
     if kept.course is not None:  # store how far the course has come
         store.write_plan(kept)
@@ -256,7 +256,7 @@ def _stated(
     first = course.first
     if first.programs and part is not None:
         shown.note(
-            "the programs of the study are left to the same command without --shard, once all runs are in one folder"
+            "this command does not run the programs of the study; once all runs are in one folder, type it without --shard"
         )
         return computed(first.checks), {}
     results = first.settings.results
@@ -333,8 +333,8 @@ def _say_of_earlier(todo: Sequence[RunSpec], store: Store, shown: Shown, *, forc
     for note in of_other_data(todo, store) if todo else ():
         shown.note(note)
     if again := len(store.done(s.run_id for s in todo)):
-        why = "as --force says" if force else "measured less than is asked for"
-        shown.note(f"{count(again, 'finished run')} {why}: trained again")
+        why = "because of --force" if force else "because some metrics are missing"
+        shown.note(f"{count(again, 'finished run')} trained again, {why}")
 
 
 def _summarise(
@@ -362,12 +362,14 @@ def _summarise(
         return
     are = f"{count(len(left), 'run')} {'is' if len(left) == 1 else 'are'} left"
     if not waits:
-        shown.note(f"{are} in training by other tasks")
+        shown.note(f"{are}, which other tasks train")
     elif in_time:
         from dropbench.store.checkpoints import Checkpoints
 
         saved = len(Checkpoints(store.root).latest().keys() & set(left))
         begun = f", of which {saved} in training {'is' if saved == 1 else 'are'} saved" if saved else ""
-        shown.warning(f"stopped in time, as asked for: {are}{begun}; the same command goes on")
+        shown.warning(f"stopped because the time is over: {are}{begun}; run the same command again to continue")
     else:
-        shown.error(f"stopped after {count(failed, 'failed run')}, as asked for: {are}, and the same command goes on")
+        shown.error(
+            f"stopped after {count(failed, 'failed run')}, as asked for: {are}; run the same command again to continue"
+        )

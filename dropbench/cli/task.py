@@ -33,7 +33,7 @@ class Task:
         """Raise UsageError if these courses are not those that the job was submitted for."""
         if {course.plan_id for course in courses} != set(self.job.plans):
             raise UsageError(
-                f"the runs are no longer those that job {self.job.name} was submitted for, since data or code have changed: "
+                f"data or code have changed since job {self.job.name} was submitted, so that its runs are others now: "
                 "type the sweep again"
             )
 
@@ -55,7 +55,9 @@ def read(text: str) -> Task:
     found = re.fullmatch(r"(.+):(\d+)/(\d+)", text)
     job = jobs.read(Path(found[1])) if found else None
     if found is None or job is None:
-        raise UsageError(f"--task {text}: there is no such task; this option is for what execute=slurm submits")
+        raise UsageError(
+            f"--task {text}: there is no such task; this option is only for tasks that execute=slurm submits"
+        )
     return Task(job, int(found[2]), int(found[3]), _tried(job))
 
 

@@ -79,12 +79,12 @@ def _stopped(specs: Sequence[RunSpec], store: Store) -> str:
     saved = [h.epoch for run, h in Checkpoints(store.root).latest().items() if run in {s.run_id for s in left}]
     if len(specs) == 1:
         epoch = f"in epoch {saved[0]} of {specs[0].train.epochs}" if saved else "before the run was first saved"
-        return f"Stopped {epoch}: the same command {'goes on from there' if saved else 'begins it anew'}"
+        return f"Stopped {epoch}: run the same command again to {'continue from there' if saved else 'train the run'}"
     done = f"Stopped: {len(specs) - len(left)} of {len(specs)} runs had finished and are stored in {store.root}"
     begun = (
         f", {count(len(saved), 'run')} in training {'is' if len(saved) == 1 else 'are'} saved there" if saved else ""
     )
-    return f"{done}{begun}; the same command goes on from there"
+    return f"{done}{begun}; run the same command again to continue from there"
 
 
 def _loggers(

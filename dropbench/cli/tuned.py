@@ -15,10 +15,10 @@ def said(tuned: Tuned) -> str:
     """Return a line on one arm: which setting was chosen, and what speaks against the choice."""
     n, best = len(tuned.candidates), tuned.best
     if best is None:
-        return f"not tuned: {tuned.arm}, {_every(n)} failed, so that it takes no part in the comparison"
+        return f"not tuned: {tuned.arm}, {_every(n)} failed, so it is left out of the comparison"
     setting = _setting(best.setting)
     if tuned.all_diverged:
-        first = f" {setting}, the first of them, is compared." if n > 1 else " It is compared all the same."
+        first = f" {setting}, the first of them, is compared." if n > 1 else " It is compared anyway."
         return f"not tuned: {tuned.arm}, {_every(n)} diverged, so no setting is better than another.{first}"
     return ". ".join([f"tuned: {tuned.arm}, {setting}", *_but(tuned)])
 
@@ -33,15 +33,15 @@ def left_out(plan: StoredPlan, store: Store) -> Iterator[str]:
         return
     runs = plan.course.stages[0].runs if plan.course else []
     reasons = {r.arm_id: r.reason for run in runs if isinstance(r := store.find(run), Record) and r.status == "failed"}
-    again = "type the same command again once that is mended"
+    again = "fix this and run the same command again"
     for one in lost:
         of = f"{_every(len(one.candidates))} failed while it was tuned ({reasons.get(one.arm_id) or 'see above'})"
         if one.baseline:
-            yield f"nothing is compared with {one.arm}, the baseline, since {of}; {again}"
+            yield f"nothing is compared with {one.arm}, the baseline, because {of}; {again}"
         else:
-            yield f"{one.arm} is left out of the comparison: {of}; {again}, and it joins"
+            yield f"{one.arm} is left out of the comparison: {of}; {again} to include it"
     if not plan.runs and not any(t.baseline for t in lost):
-        yield "there is no comparison, since no two arms are left"
+        yield "there is no comparison, because fewer than two arms are left"
 
 
 def _but(tuned: Tuned) -> Iterator[str]:
@@ -53,18 +53,20 @@ def _but(tuned: Tuned) -> Iterator[str]:
     if n == 1:
         yield "It has only one setting, so there is nothing to choose"
     if failed:
-        yield f"Of its {count(n, 'setting')} {failed} failed" + (", this one in part" if best.failed else "")
+        yield f"Of its {count(n, 'setting')} {failed} failed" + (", this one under some seeds" if best.failed else "")
     if diverged:
-        yield f"Of its {count(n, 'setting')} {diverged} diverged" + (", this one in part" if best.diverged else "")
+        yield f"Of its {count(n, 'setting')} {diverged} diverged" + (
+            ", this one under some seeds" if best.diverged else ""
+        )
     if best.score is None:
-        yield f"None has a {tuned.measure}, so the first one is taken"
+        yield f"None of them has a {tuned.measure}, so the first one is taken"
     if tuned.equals:
         others = " and ".join(_setting(c.setting) for c in tuned.equals)
         rule = "" if tuned.measure == "val_loss" else "the smaller validation loss decides, and then "
         yield f"{others} scored the same: {rule}the order in which they were typed"
     for edge in tuned.edges:
         value = f"{edge.key}={written(edge.value)}"
-        yield f"{value} is the {edge.end} that was tried: try {edge.key}={written(edge.beyond)} beside it"
+        yield f"{value} is the {edge.end} that was tried: also try {edge.key}={written(edge.beyond)}"
 
 
 def _every(n: int) -> str:

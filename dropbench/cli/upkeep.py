@@ -154,7 +154,9 @@ def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str])
 
     loaded = load(paths)
     if not loaded.records:
-        raise UsageError(f"{', '.join(map(str, paths))} holds no run that can be read; dropbench runs verify says why")
+        raise UsageError(
+            f"{', '.join(map(str, paths))} contains no run that can be read; dropbench runs verify says why"
+        )
     frame = filters.select(to_frame(loaded.records), filters.parse(filters_))
     return filters.where(frame, filters.conditions(where)), loaded
 

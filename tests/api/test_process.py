@@ -111,7 +111,7 @@ def test_what_is_stopped_is_saved(tmp_path: Path, number: int) -> None:
         process.kill()
     assert list((tmp_path / "results" / "work").glob("*.safetensors"))
     if number == signal.SIGINT:
-        assert "Stopped: 0 of 6 runs had finished" in out and "the same call goes on from there" in out
+        assert "Stopped: 0 of 6 runs had finished" in out and "run the same call again to continue from there" in out
         assert out.splitlines()[-2:] == ["True", "end"] and process.returncode == 0
     else:
         assert process.returncode == -signal.SIGTERM

@@ -97,7 +97,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("Error: TypeError: int() argument ")
     (kept,) = bare.glob("dropbench-crash-*.txt")
-    assert f"This is a fault of dropbench, not yours. The whole traceback is in {kept}" in said.err
+    assert f"This is a bug in dropbench, not a mistake of yours. The whole traceback is in {kept}" in said.err
     assert "Traceback" in kept.read_text()
 
 

@@ -140,7 +140,7 @@ def test_a_driver_that_cannot_ask_the_cluster_submits_nothing_again(
     cluster.queue()  # it has forgotten the job: its tasks have died
     assert dropbench(capsys, *words).code == 0 and len(jobs.jobs(folder / "results")) == 2
     said = dropbench(capsys, "runs", "stop", "three_arm-1")
-    assert said.code == 0 and "no job of results goes on" in said.err and cluster.cancelled == []
+    assert said.code == 0 and "no job of results is running" in said.err and cluster.cancelled == []
 
 
 def test_a_task_that_would_train_something_else_trains_nothing(
@@ -150,7 +150,7 @@ def test_a_task_that_would_train_something_else_trains_nothing(
     assert dropbench(capsys, *words, "--detach").code == 0
     place = f"{the_job(folder).folder}:1/1"
     said = dropbench(capsys, *SHORT, "train.lr=0.5", "execute=slurm", "--task", place)
-    assert said.code == 2 and "are no longer those that job three_arm-1 was submitted for" in said.err
+    assert said.code == 2 and "data or code have changed since job three_arm-1 was submitted" in said.err
     assert not any((folder / "results" / "runs").iterdir())
     assert dropbench(capsys, *words, "--task", place).code == 0
     assert len(list((folder / "results" / "runs").iterdir())) == 6
@@ -160,7 +160,7 @@ def test_stop_saves_what_tasks_train(folder: Path, capsys: pytest.CaptureFixture
     assert dropbench(capsys, *LONG, *TASKS, "--detach").code == 0
     until(lambda: saved(folder))
     said = dropbench(capsys, "runs", "stop")
-    assert said.code == 0 and "sweep-1 has ended; to go on: dropbench sweep data=wine" in said.err, said.err
+    assert said.code == 0 and "sweep-1 has ended; to continue: dropbench sweep data=wine" in said.err, said.err
     assert ended(the_job(folder)) and saved(folder)
     assert "job sweep-1 has 2 tasks: 2 ended" in dropbench(capsys, "runs", "status").out
 

@@ -193,7 +193,10 @@ def test_a_program_gives_numbers_that_are_judged_as_contrasts_are(
 
 @pytest.mark.parametrize(
     ("target", "says"),
-    [("nothing.none", "gave None for seed 900; it is to give a finite number"), ("nothing.nil", "cannot be imported")],
+    [
+        ("nothing.none", "returned None for seed 900; it must return a finite number"),
+        ("nothing.nil", "cannot be imported"),
+    ],
 )
 def test_a_program_that_gives_no_number(bare: Path, capsys: pytest.CaptureFixture[str], target: str, says: str) -> None:
     program = {"says": "It is", "_target_": target, "expect": "above"}

@@ -103,12 +103,12 @@ def test_a_job_is_told_of_stopped_and_gone_on_with(folder: Path, capsys: pytest.
     assert twice.code == 0 and "job sweep-1 trains this already" in twice.err
     until(lambda: saved(folder / "results"))
     said = dropbench(capsys, "runs", "stop")
-    assert said.code == 0 and "sweep-1 has ended; to go on: dropbench sweep" in said.err, said.err
+    assert said.code == 0 and "sweep-1 has ended; to continue: dropbench sweep" in said.err, said.err
     assert jobs.members(folder / "results" / "jobs" / "sweep-1")[jobs.COMMAND].code == 143
     assert saved(folder / "results"), "what was in training is saved"
     text = dropbench(capsys, "runs", "status").out
-    assert "job sweep-1 was stopped\n  to go on: dropbench sweep data=wine" in text and "--detach" in text
-    assert "no job of results goes on" in dropbench(capsys, "runs", "stop").err
+    assert "job sweep-1 was stopped\n  to continue: dropbench sweep data=wine" in text and "--detach" in text
+    assert "no job of results is running" in dropbench(capsys, "runs", "stop").err
     assert typed(*LONG, "--detach").returncode == 0
     until(lambda: jobs.members(folder / "results" / "jobs" / "sweep-2").get(jobs.COMMAND, None) is not None)
     until(lambda: not status(capsys)["plans"])
@@ -128,7 +128,7 @@ def test_a_job_that_is_killed_is_told_of_with_what_goes_on(folder: Path, capsys:
     until(lambda: here is not None and process.has_ended(here))
     text = dropbench(capsys, "runs", "status").out
     assert f"job sweep-1 has died (process {process.pid} on this machine is gone)" in text
-    assert "results/jobs/sweep-1/log ends with: " in text and "  to go on: dropbench sweep data=wine" in text
+    assert "results/jobs/sweep-1/log ends with: " in text and "  to continue: dropbench sweep data=wine" in text
     tree = status(capsys)
     assert [p["trained"] for p in tree["plans"]] == [False] and [j["alive"] for j in tree["jobs"]] == [False]
 
@@ -190,8 +190,8 @@ def test_a_command_without_a_job_is_told_of_too(
     with Claims(job.parents[1], beats=False) as claims:
         claims.take(missing[:2])
         said = dropbench(capsys, "runs", "status").out
-        assert f"  2 runs in training by process {os.getpid()} on this machine" in said and "to go on" not in said
-    assert "to go on: dropbench sweep study=three_arm" in dropbench(capsys, "runs", "status").out
+        assert f"  2 runs in training by process {os.getpid()} on this machine" in said and "to continue" not in said
+    assert "to continue: dropbench sweep study=three_arm" in dropbench(capsys, "runs", "status").out
 
 
 def test_a_plan_that_nobody_began_as_a_job_has_a_command_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,7 +201,7 @@ def test_a_plan_that_nobody_began_as_a_job_has_a_command_too(folder: Path, capsy
     assert (
         plan["command"].startswith("dropbench sweep study=three_arm") and "--tune train.lr=0.001,0.1" in plan["command"]
     )
-    assert "nobody trains it; to go on: dropbench sweep" in dropbench(capsys, "runs", "status").out
+    assert "nobody trains it; to continue: dropbench sweep" in dropbench(capsys, "runs", "status").out
 
 
 def test_mistakes_are_said_before_anything_is_detached(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,4 +217,4 @@ def test_what_to_stop_is_asked_where_it_is_not_clear(job: Path, capsys: pytest.C
     other = jobs.new(job.parents[1], "sweep", command=SHORT, where=".", plans=(), created="2027", node="here")
     jobs.begin(other.folder, jobs.COMMAND, "here")
     said = dropbench(capsys, "runs", "stop")
-    assert said.code == 2 and "2 jobs go on (sweep-1, sweep-2)" in said.err and "--all" in said.err
+    assert said.code == 2 and "2 jobs are running (sweep-1, sweep-2)" in said.err and "--all" in said.err

@@ -33,11 +33,19 @@ def test_extended_runs_are_those_trained_at_once(bare: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("beside", "extend", "said"),
     [
-        (["train.epochs=2"], "train.epochs=2", "they have 2 epochs already; name more than that"),
-        (["train.epochs=2"], "train.lr=0.1", "--extend train.lr=0.1: finished runs can be trained for more epochs"),
+        (["train.epochs=2"], "train.epochs=2", "they already have 2 epochs; type a larger number"),
+        (
+            ["train.epochs=2"],
+            "train.lr=0.1",
+            "--extend train.lr=0.1: only the number of epochs of finished runs can be changed",
+        ),
         (["train.epochs=2"], "train.epochs=2,3", "type --extend train.epochs=60"),
         (["train.epochs=2"], "train.epochs=0", "type --extend train.epochs=60"),
-        (["train.epochs=3"], "train.epochs=5", "4 runs cannot go on: they are not finished at 3 epochs; first type"),
+        (
+            ["train.epochs=3"],
+            "train.epochs=5",
+            "4 runs cannot be continued: they are not finished at 3 epochs; first type",
+        ),
         (["train.epochs=2"], "train.epochs=5", "their final state was not kept"),
         (
             ["train.epochs=2", "train.schedule=cosine"],

@@ -45,7 +45,7 @@ def ends_well(line: list[str], folder: Path, capsys: pytest.CaptureFixture[str])
     with soon():
         said = dropbench(capsys, *line)
     assert said.code in (0, 1, 2), said
-    assert "Traceback" not in said.err + said.out and "fault of dropbench" not in said.err, said.err
+    assert "Traceback" not in said.err + said.out and "bug in dropbench" not in said.err, said.err
     if said.code:
         assert said.err.strip() or not line, said
     assert sorted(folder.rglob("*")) == before

@@ -51,7 +51,7 @@ def test_a_sweep_that_is_killed_and_told_to_stop_ends_with_the_same_bits(tmp_pat
         _, told = process.communicate(timeout=60)
         assert process.returncode in (code, 0) and "Traceback" not in told
         if process.returncode == code != -signal.SIGKILL:
-            assert "Stopped: " in told and "the same command goes on from there" in told
+            assert "Stopped: " in told and "run the same command again to continue" in told
         assert len(everything(tmp_path / "results")) < 6
     for results in ("results", "whole"):
         process = started(tmp_path, *sweep, f"results={results}")

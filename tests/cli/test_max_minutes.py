@@ -29,7 +29,10 @@ def test_what_is_underway_is_saved_and_the_same_command_goes_on(
         patched.setattr(Stop, "left", property(lambda self: 1.0 if next(looks) < 6 else 0.0))
         first = dropbench(capsys, "sweep", *STUDY, *place, "--max-minutes", "10")
     assert first.code == 0
-    assert "stopped in time, as asked for: 12 runs are left, of which 12 in training are saved; the same" in first.err
+    assert (
+        "stopped because the time is over: 12 runs are left, of which 12 in training are saved; run the same"
+        in first.err
+    )
     assert "12 of 12 planned runs have not run yet; the same sweep command trains them." in first.out
     assert dropbench(capsys, "sweep", *STUDY, *place, "--max-minutes", "10").code == 0
     assert dropbench(capsys, "sweep", *STUDY, f"results={tmp_path / 'whole'}", "execute.workers=1").code == 0
@@ -41,7 +44,7 @@ def test_with_workers_too_it_ends(tmp_path: Path, capsys: pytest.CaptureFixture[
     began = time.monotonic()
     said = dropbench(capsys, "sweep", *words, f"results={tmp_path}", "--max-minutes", "0.03")
     assert said.code == 0 and time.monotonic() - began < 30
-    assert "stopped in time, as asked for: 4 runs are left" in said.err
+    assert "stopped because the time is over: 4 runs are left" in said.err
 
 
 def test_what_would_not_end_in_time_is_not_begun(
@@ -51,7 +54,9 @@ def test_what_would_not_end_in_time_is_not_begun(
     monkeypatch.setattr(Durations, "of", lambda self, cohort: 1e6 if cohort.specs[0].train.epochs == 6 else 1e-6)
     words = ("data=wine", "model.widths=[4]", "dropout=none", "train.epochs=5,6", "seed=range(0,4)")
     said = dropbench(capsys, "sweep", *words, f"results={tmp_path}", "execute.workers=1", "--max-minutes", "5")
-    assert said.code == 0 and "stopped in time, as asked for: 4 runs are left; the same command goes on" in said.err
+    assert (
+        said.code == 0 and "stopped because the time is over: 4 runs are left; run the same command again" in said.err
+    )
     assert {r.config["train"]["epochs"] for r in Store(tmp_path).load().records} == {5}
     assert "mlp on wine" in said.out and "4 of 8 planned runs have not run yet" in said.out
 

@@ -68,10 +68,10 @@ def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["show", "zzz"], "zzz: no run in results begins like this"),
+        (["show", "zzz"], "zzz: no run in results has an id that begins like this"),
         (["show", ""], "no run is named: write its folder or the beginning of its id"),
-        (["show", "results/runs/zzz"], "results/runs/zzz is no run: it has no record.json"),
-        (["verify", "elsewhere"], "elsewhere is no results folder (it has no runs/)"),
+        (["show", "results/runs/zzz"], "results/runs/zzz is not a run: it has no record.json"),
+        (["verify", "elsewhere"], "elsewhere is not a results folder (it has no runs/)"),
         (["remove"], "say which runs, by id or by condition"),
         (["prune", "--only", "faild"], "--only faild: there is no such kind; did you mean 'failed'?"),
         (["list", "--where", "seed"], "--where 'seed': write key, comparison, value"),
@@ -108,7 +108,7 @@ def test_every_command_takes_the_folder_in_one_way(
 def test_an_id_that_several_have_is_not_guessed(swept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "matching", lambda *_: {"ab1": [Path("a")], "ab2": [Path("b")]})
     with pytest.raises(
-        UsageError, match=r"ab: 2 runs in results begin like this \(ab1, ab2, ...\); write more of the id"
+        UsageError, match=r"ab: 2 runs in results have ids that begin like this \(ab1, ab2, ...\); write more of the id"
     ):
         found.found("ab", Path("results"))
 
@@ -285,7 +285,7 @@ def test_force_trains_again_and_replaces_the_record_when_it_is_finished(
     folders = [swept.folder(run) for run in runs(swept)]
     before = [read(f) for f in folders]
     said = dropbench(capsys, "sweep", *WINE, "execute.workers=1", "--force")
-    assert "4 finished runs as --force says: trained again" in said.err and "0 finished already" not in said.err
+    assert "4 finished runs trained again, because of --force" in said.err and "0 finished already" not in said.err
     after = [read(f) for f in folders]
     for old, new in zip(before, after, strict=True):
         assert isinstance(old, Record) and isinstance(new, Record)
@@ -307,12 +307,12 @@ def test_from_repeats_a_run(swept: Store, capsys: pytest.CaptureFixture[str]) ->
 def test_from_says_what_it_cannot_repeat(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
     run = runs(swept)[0]
     for words, said in (
-        (["model=cnn"], "--from repeats a run as it was, and model=cnn might make it another"),
-        (["seed=3"], "and seed=3 might make it another"),
+        (["model=cnn"], "--from repeats a run exactly, but model=cnn might change it"),
+        (["seed=3"], "but seed=3 might change it"),
     ):
         answer = dropbench(capsys, "train", "--from", run, *words)
         assert answer.code == 2 and said in answer.err
-    assert "no run in results begins like this" in dropbench(capsys, "train", "--from", "zzz").err
+    assert "no run in results has an id that begins like this" in dropbench(capsys, "train", "--from", "zzz").err
 
 
 def test_from_says_that_data_have_changed(

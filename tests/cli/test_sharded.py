@@ -37,7 +37,7 @@ def test_shards_that_come_together_are_the_sweep(bare: Path, capsys: pytest.Capt
         said = dropbench(capsys, "sweep", *STUDY, f"results=part{k}", "--shard", f"{k}/3")
         assert said.code == 0 and said.out == "", "a part has no report of its own"
         assert f"shard {k}/3: 3 of 9 runs" in said.err
-        assert f"shard {k}/3 has ended, in part{k}; 6 runs of other shards are not there" in said.err
+        assert f"shard {k}/3 has ended, in part{k}; 6 runs of other shards are missing" in said.err
         assert len(list((bare / f"part{k}" / "runs").iterdir())) == 3
     assert dropbench(capsys, "sweep", *STUDY, "results=whole").code == 0
     merged(["part1", "part2", "part3"], "together")
@@ -76,8 +76,8 @@ def test_a_tuned_sweep_goes_on_once_its_parts_are_together(bare: Path, capsys: p
             assert said.code == 0, said.err
             if time == 0:
                 assert f"shard {k}/2: 6 of 12 runs" in said.err and "comparison" not in said.err
-                assert "What comes next depends on all of them" in said.err
-                assert "type the same command again" in said.err
+                assert "The next stage needs the runs of all shards" in said.err
+                assert "run the same command again" in said.err
         merged(["part2"], "part1")
         merged(["part1"], "part2")
     assert everything(bare / "part1") == everything(bare / "whole") == everything(bare / "part2")

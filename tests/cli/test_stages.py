@@ -96,7 +96,7 @@ def test_it_ends_once_it_is_settled(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--at-most", "20"), "type --until-settled beside it"),
+        (("--at-most", "20"), "--at-most needs --until-settled"),
         (("--tuning-seeds", "3"), "nothing is tuned"),
         (("--tune", "train.lr"), "is not a setting"),
         (("--tune", "train.lr=0.1"), "nothing to choose"),
@@ -154,7 +154,7 @@ def test_without_its_baseline_nothing_is_compared(
     with failing(monkeypatch, lambda s: s.dropout.rate == 0):
         said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE)
     last = said.err.splitlines()[-1]
-    assert (said.code, said.out) == (1, "") and "nothing is compared with none, the baseline, since each of" in last
+    assert (said.code, said.out) == (1, "") and "nothing is compared with none, the baseline, because each of" in last
     assert plan_of(bare / "results").runs == []
     said = dropbench(capsys, "report")
     assert said.code == 2 and "every run of none, the baseline, failed" in said.err
@@ -192,7 +192,7 @@ def test_force_goes_through_all_stages_again(bare: Path, capsys: pytest.CaptureF
     for words in ((), ("--force",)):
         said = dropbench(capsys, *STUDY, "seed=0,1", *TUNE, *words, "--json")
         assert said.code == 0 and json.loads(said.out)["trained"] == 12 + 6
-    assert "12 finished runs as --force says: trained again" in said.err
+    assert "12 finished runs trained again, because of --force" in said.err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

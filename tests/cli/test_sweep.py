@@ -33,7 +33,10 @@ def test_an_interrupt_says_what_is_stored_and_leaves_no_worker(tmp_path: Path) -
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     last = re.sub(r", \d runs? in training (is|are) saved there", "", err.splitlines()[-1])
-    assert last == "Stopped: 2 of 4 runs had finished and are stored in results; the same command goes on from there"
+    assert (
+        last
+        == "Stopped: 2 of 4 runs had finished and are stored in results; run the same command again to continue from there"
+    )
     assert "Traceback" not in err
     with pytest.raises(ProcessLookupError):  # nobody is left in the group
         os.killpg(process.pid, 0)

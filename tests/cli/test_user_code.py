@@ -184,7 +184,7 @@ def test_what_goes_wrong_in_training_is_one_failed_run(
     assert (said.code, told["completed"], told["failed"]) == (1, 1, 1)
     (failed,) = [r for r in told["records"] if r["status"] == "failed"]
     assert (failed["config"]["model"]["name"], failed["reason"]) == ("tiny", reason)
-    assert "fault of dropbench" not in said.err
+    assert "bug in dropbench" not in said.err
 
 
 SET = "torch.set_default_dtype(torch.float64), torch.set_grad_enabled(False), os.chdir('/')"

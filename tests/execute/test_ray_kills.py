@@ -70,7 +70,7 @@ def test_a_command_on_ray_that_is_killed_or_told_to_stop_goes_on(tmp_path: Path,
             assert process.returncode == -number
         else:
             assert process.returncode == 128 + number, told
-            assert "Stopped: " in told and "saved there; the same command goes on from there" in told
+            assert "Stopped: " in told and "saved there; run the same command again to continue" in told
             assert "Traceback" not in told
         until = time.monotonic() + 30
         while (left := trainers(process.pid)) and time.monotonic() < until:

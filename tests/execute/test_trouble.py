@@ -132,7 +132,7 @@ def test_options_of_failures_on_the_command_line(mine: Path, capsys: pytest.Capt
     said = dropbench(capsys, *words, "--fail-fast")
     assert said.code == 1
     assert said.err.splitlines()[-1] == (
-        "Error: stopped after 1 failed run, as asked for: 3 runs are left, and the same command goes on"
+        "Error: stopped after 1 failed run, as asked for: 3 runs are left; run the same command again to continue"
     )
     said = dropbench(capsys, *words, "--max-failures", "3")
     assert (said.code, said.err.count(" failed: RuntimeError: broken")) == (1, 3)

@@ -98,9 +98,9 @@ def test_it_is_written_to_a_file(root: Path, tmp_path: Path, capsys: Any) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--sql", "select 1", "--metric", "loss"], "may stand beside it"),
-        (["--sql", "select 1", "--wide"], "may stand beside it"),
-        (["--sql", "select 1", "--format", "html"], "--sql gives no html"),
+        (["--sql", "select 1", "--metric", "loss"], "can only be combined with"),
+        (["--sql", "select 1", "--wide"], "can only be combined with"),
+        (["--sql", "select 1", "--format", "html"], "--sql cannot be shown as html"),
         (["--sql", " "], "--sql is empty"),
     ],
 )

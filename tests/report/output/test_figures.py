@@ -76,7 +76,7 @@ def test_one_arm_without_epochs_has_no_picture(fake: Any, put: Any, store: Any, 
     put(fake(0), fake(1))
     assert draw(report.build([store.root])) == [[]]
     said = dropbench(capsys, "report", str(store.root), "--figures", str(store.root / "figures"))
-    assert "no figure: " in said.err
+    assert "no figure was drawn: " in said.err
     assert not (store.root / "figures").exists()
 
 
