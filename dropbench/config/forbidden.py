@@ -40,7 +40,9 @@ def refuse(override: Override) -> None:
             f"strength names instead: dropbench train {BESIDE}=[{key.split('.')[1]}] --cfg shows it"
         )
     if key.startswith("metric.") and key.endswith(".direction"):
-        raise UsageError(f"{line}: the direction in which a metric is better is set in its file and cannot be typed")
+        raise UsageError(
+            f"{line}: whether higher or lower values of a metric are better is set in its file and cannot be typed"
+        )
     if key in GROUPS and (line.startswith("+") or override.is_delete()):
         raise UsageError(f"{line}: the group {key} already has an option; write {line.lstrip('+')}")
 
