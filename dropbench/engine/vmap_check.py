@@ -84,7 +84,7 @@ def _reason(model: Component, outline: Outline, train: TrainSpec, exact: bool) -
     if train.precision != "fp32":
         return f"vmap does not support train.precision={train.precision}"
     if exact and outline.parameters > _LARGE:
-        return f"one replica of its {outline.parameters:,} parameters fills the cache of a CPU"
+        return f"one replica with its {outline.parameters:,} parameters already fills the cache of a CPU"
     if hasattr(cls, "begin") or hasattr(cls, "attach"):
         return "it has a state or a graph of its own, which vmap cannot stack"
 

@@ -77,7 +77,7 @@ class Writer(Generic[Outcome, Written]):
         if not self._waiting:
             return None
         runs = count(len(self._waiting), "run")
-        return f"Stopped: {runs} had been trained and could not be stored ({self._why}); the same command goes on from there"
+        return f"Stopped: {runs} had been trained and could not be stored ({self._why}); run the same command again to continue"
 
     def _failed(self, error: OSError) -> None:
         why, self._tried = error.strerror or type(error).__name__, self._clock()

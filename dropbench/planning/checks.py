@@ -224,6 +224,11 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
     able = [s for s in sites if idle.supports(s) is None]
     # Sites that must be named explicitly are no help to users who did not name them.
     if possible := [s.name for s in able if not s.asked] or [s.name for s in able]:
+        if dropout.placement is None:
+            return (
+                f"dropout={dropout.name} acts in model={spec.model.name} only at sites that you name; type "
+                f"{key}.placement={written(possible)}"
+            )
         return (
             f"{key}.placement={written(dropout.placement)} leaves dropout={dropout.name} without a site in "
             f"model={spec.model.name}; include at least one of {', '.join(possible)}"

@@ -124,11 +124,11 @@ def test_without_the_study_a_report_says_where_they_are(study: Path, capsys: pyt
     study.write_text(f"# Two\nbaseline: none\n{arms}contrasts: {{one: drop.accuracy - none.accuracy}}\n")
     assert dropbench(capsys, *WORDS, "-q").code == 0
     told = re.sub(r"\s+", " ", dropbench(capsys, "report").out)
-    assert "The contrasts that the study faster names are in its own report: add study=faster." in told
+    assert "The contrasts of the study faster are only in its own report: add study=faster." in told
 
 
 def test_a_contrast_without_its_arm_is_said_to_have_no_answer(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dropbench(capsys, *WORDS, "-q").code == 0
     (comparison,) = report(capsys, "--where", "train.lr<0.002")["comparisons"]
     assert comparison["contrasts"] == []
-    assert sum("has no answer here" in note for note in comparison["notes"]) == 2
+    assert sum("cannot be computed here" in note for note in comparison["notes"]) == 2

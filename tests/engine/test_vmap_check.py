@@ -74,7 +74,7 @@ def test_the_ends_of_tensors_are_looked_up_and_not_left_to_chance(
     monkeypatch.setattr(vmap_check, "_differing", lambda one, alike: [])
     monkeypatch.setattr(vmap_check, "_known", {})
     said = verdict(make_spec("vmap_models.Silu", options={"widths": [width]}))
-    assert said == (bits and f"the last bits of silu over {bits} an example {BITS}")
+    assert said == (bits and f"the last bits of silu over {bits} per example {BITS}")
 
 
 def test_so_are_channels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_precision_size_and_device() -> None:
     assert verdict(make_spec("vmap_models.Digits", precision="bf16")) == "vmap does not support train.precision=bf16"
     assert verdict(make_spec("vmap_models.Digits")) is None
     large = make_spec("vmap_models.Digits", options={"widths": [1024, 1024]})
-    assert verdict(large) == "one replica of its 1,126,410 parameters fills the cache of a CPU"
+    assert verdict(large) == "one replica with its 1,126,410 parameters already fills the cache of a CPU"
     assert verdict(large, "cuda") is None
     # Bits are promised on a CPU alone.
     for refused, stacks in (

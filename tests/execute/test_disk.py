@@ -88,7 +88,7 @@ def test_what_is_lost_is_told(disk: Disk, said: list[str]) -> None:
     assert list(writer.written()) == []
     assert writer.lost() == (
         "Stopped: 1 run had been trained and could not be stored (No space left on device); "
-        "the same command goes on from there"
+        "run the same command again to continue"
     )
 
 

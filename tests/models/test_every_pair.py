@@ -54,7 +54,11 @@ def test_one_step_or_a_reason(c: Composer, model: str, variant: str, precision: 
     impossible = variant != "none" and set(able) <= {"input"}  # to which noise goes only when it is told to
     assert (reason is not None) == impossible and (impossible or (model, variant) not in IMPOSSIBLE)
     if reason is not None:
-        told = f"leaves dropout={variant} no site" if able else f"dropout={variant} has no site in model={model}: it "
+        told = (
+            f"dropout={variant} acts in model={model} only at sites that you name"
+            if able
+            else f"dropout={variant} has no site in model={model}: it "
+        )
         assert told in reason and "\n" not in reason
         return
     runs = [run, run.model_copy(update={"seed": 1})]

@@ -56,7 +56,7 @@ def test_paths_may_be_roots_their_parts_or_runs(fake: Any, put: Any, store: Any,
 def test_a_path_without_results_says_what_to_run(tmp_path: Path, store: Any) -> None:
     with pytest.raises(UsageError, match=r"there is no folder .*dropbench sweep study=three_arm"):
         report.build([tmp_path / "absent"])
-    with pytest.raises(UsageError, match=r"no results folder .*dropbench sweep study=three_arm"):
+    with pytest.raises(UsageError, match=r"neither a results folder .*dropbench sweep study=three_arm"):
         report.build([tmp_path])
     store.check()
     with pytest.raises(UsageError, match=r"holds no runs; .*dropbench sweep study=three_arm"):

@@ -51,8 +51,8 @@ def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.Dat
     apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
     elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
     left_out = apart | ({run for *_, run in tabled} - elsewhere)
-    were = "tuned what is compared or were its pilot"
-    note = f"{count(len(apart), 'run')} {were}, under seeds of their own, and are in no table."
+    served = "only served for tuning or as a pilot"
+    note = f"{count(len(apart), 'run')} {served}, under seeds of their own, and are in no table."
     whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
     return (with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
 

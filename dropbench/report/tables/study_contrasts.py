@@ -30,7 +30,7 @@ def of_study(
     if plan is None or comparison.measure is None:
         return (), []
     if not set(plan.arms).intersection(a.name for a in comparison.arms):
-        return (), [f"The contrasts that the study {plan.study} names are in its own report: add study={plan.study}."]
+        return (), [f"The contrasts of the study {plan.study} are only in its own report: add study={plan.study}."]
     whole = replace(comparison, alpha=alpha, outcomes=(), _contrasts={})
     factors = Factors.of(whole)
     nodes: dict[str, Node] = {}
@@ -42,7 +42,7 @@ def of_study(
             bound(node, Factors.of(replace(whole, runs=frame)) if words else factors, words)
             nodes[name] = node
         except UsageError as error:  # the arm was left out, or none of its runs has completed
-            missing.append(f"{name} has no answer here: {error}.")
+            missing.append(f"{name} cannot be computed here: {error}.")
     if not nodes:
         return (), missing
     baseline = [] if comparison.baseline is None else [comparison.baseline]
