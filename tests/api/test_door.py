@@ -125,7 +125,7 @@ def test_report_is_a_function_and_a_package() -> None:
     ("mistake", "said"),
     [
         (lambda: db.sweep("study=three_arn"), r"did you mean 'three_arm'"),
-        (lambda: db.sweep("study=three_arm", at_most=9), r"^at_most is for .* until_settled=True"),
+        (lambda: db.sweep("study=three_arm", at_most=9), r"^at_most needs until_settled=True"),
         (lambda: db.sweep("study=three_arm", tuning_seeds=2), r"^tuning_seeds: .* tune "),
         (lambda: db.sweep(3), r"3 is not a setting"),  # type: ignore[arg-type]
         (lambda: db.train("model.widhts=[3]"), r"model\.widths"),
