@@ -30,7 +30,7 @@ def test_an_own_schedule(mine: Path, capsys: pytest.CaptureFixture[str]) -> None
         names = [run.spec.dropout.schedule.name for run in grid(c, "dropout/schedule=glob([wave,l*])")]
     assert names == ["late", "linear_down", "linear_up", "wave"]
     said = dropbench(capsys, "train", "dropout/schedule=wave", "dropout.schedule.height=1.5", *conf)
-    assert said.err == "Error: dropout/schedule=wave gives 1.5 at progress 1; it must give 0 to 1\n"
+    assert said.err == "Error: dropout/schedule=wave returns 1.5 at progress 1; it must return 0 to 1\n"
     (mine / "my_schedule.py").write_text("def wave(progress, *, height: float):\n    return 1 / (progress - 0.5)\n")
     del sys.modules["my_schedule"]
     said = dropbench(capsys, "train", "dropout/schedule=wave", *conf)

@@ -62,7 +62,7 @@ def test_auto_is_the_processor_where_the_cluster_has_no_card(nodes: list[Node]) 
     ("device", "execute", "said"),
     [
         ("cuda:1", {}, "device=cuda:1: Ray chooses the GPU of each cohort; write device=cuda"),
-        ("mps", {}, "device=mps: Ray gives"),
+        ("mps", {}, "device=mps: Ray chooses"),
         ("cpu", {"gpus": 1}, "device=cpu execute.gpus=1.0: each cohort would get a GPU that it does not use"),
         ("cuda", {"gpus": 0}, "device=cuda execute.gpus=0.0: each cohort would get no GPU; write device=auto"),
         (

@@ -87,9 +87,9 @@ def test_a_site_of_rate_0_is_not_acted_on_and_takes_no_turn() -> None:
         (("dropconnect", "zoneout"), None),
         (
             ("dropconnect", "kingma"),
-            "dropconnect and kingma would both act on hidden.0.weight, and a weight site takes one",
+            "dropconnect and kingma would both act on hidden.0.weight, but a weight site takes one",
         ),
-        (("locked", "adds"), "locked and adds would both act on recurrent.0, and a recurrent site takes one variant"),
+        (("locked", "adds"), "locked and adds would both act on recurrent.0, but a recurrent site takes one variant"),
     ],
 )
 def test_what_can_act_at_one_site(names: tuple[str, ...], told: str | None) -> None:

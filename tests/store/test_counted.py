@@ -42,7 +42,7 @@ def test_only_the_share_that_was_kept_is_believed(tmp_path: Path, right: int) ->
     found = read(stored(tmp_path, right / 9))
     assert isinstance(found, Record) == (right == RIGHT.sum())
     if isinstance(found, Skipped):
-        assert "of its 9 examples test.npz has 6 right" in found.reason
+        assert "in test.npz 6 of 9 examples are right" in found.reason
 
 
 def test_a_share_in_float32_is_that_share(tmp_path: Path) -> None:
