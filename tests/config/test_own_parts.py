@@ -34,7 +34,7 @@ def test_an_own_schedule(mine: Path, capsys: pytest.CaptureFixture[str]) -> None
     (mine / "my_schedule.py").write_text("def wave(progress, *, height: float):\n    return 1 / (progress - 0.5)\n")
     del sys.modules["my_schedule"]
     said = dropbench(capsys, "train", "dropout/schedule=wave", *conf)
-    assert said.err.startswith("Error: dropout/schedule=wave gives -2 at progress 0; it must give 0 to 1")
+    assert said.err.startswith("Error: dropout/schedule=wave returns -2 at progress 0; it must return 0 to 1")
 
 
 @pytest.mark.parametrize(
