@@ -41,7 +41,7 @@ def resolve(target: str, options: Mapping[str, Any]) -> Callable[[float], float]
         factor = float(function(progress, **options))
         if not -_ROUNDING <= factor <= 1 + _ROUNDING:  # nor is NaN
             raise UsageError(
-                f"dropout/schedule: {target} gives {factor:g} at progress {progress:g}; it must give 0 to 1"
+                f"dropout/schedule: {target} returns {factor:g} at progress {progress:g}; it must return 0 to 1"
             )
         return min(1.0, max(0.0, factor))
 

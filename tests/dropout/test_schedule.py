@@ -143,7 +143,7 @@ def _returns(progress: float, *, value: float) -> float:
 
 @pytest.mark.parametrize("value", [1.5, -0.1, math.nan, math.inf, 1 + 1e-6])
 def test_what_is_no_factor_is_an_error(value: float) -> None:
-    with pytest.raises(UsageError, match=r"_returns gives .* at progress 0.25; it must give 0 to 1"):
+    with pytest.raises(UsageError, match=r"_returns returns .* at progress 0.25; it must return 0 to 1"):
         schedule.resolve(f"{__name__}._returns", {"value": value})(0.25)
 
 

@@ -121,7 +121,7 @@ def test_nodes_with_other_versions_are_told_of(carry: Any, monkeypatch: pytest.M
         return {**made, "versions": {**made["versions"], "torch": "1.0"}}
 
     monkeypatch.setattr(on_ray, "made_with", other)
-    with pytest.raises(UsageError, match=r"node .* has torch .* and not 1\.0: .*; have the same on all nodes"):
+    with pytest.raises(UsageError, match=r"node .* has torch .* instead of 1\.0: .*; make it the same on all nodes"):
         carry("seed=0", "execute=ray")
 
 

@@ -151,4 +151,4 @@ def test_only_what_differs_is_a_disagreement() -> None:
     made = made_with("cpu", 1)
     assert disagreement(made, "cpu", told) is None
     said = disagreement({**made, "products": "abacus"}, "cpu", told)
-    assert said is not None and f"has products {made['products']} and not abacus: records" in said
+    assert said is not None and f"has products {made['products']} instead of abacus: the records" in said

@@ -64,5 +64,5 @@ def test_a_sweep_is_in_one_place(c: Composer, key: str) -> None:
 
 def test_a_plan_is_of_one_study(c: Composer) -> None:
     """The command carries out several one after the other; a plan has one baseline."""
-    with pytest.raises(UsageError, match="study=three_arm,kadra2021: one study at a time"):
+    with pytest.raises(UsageError, match="study=three_arm,kadra2021: choose one study at a time"):
         make(["study=three_arm,kadra2021", "seed=0"], c)

@@ -67,5 +67,5 @@ def test_a_stored_record_keeps_it_and_it_is_no_metric(
     assert store.find(record.run_id) == record
     report = build([store.root], [], None)
     assert not [c for c in report.comparisons[0].table.columns if "majority" in c or "answered" in c]
-    with pytest.raises(ValueError, match=r"answered is 1\.2"):
+    with pytest.raises(ValueError, match=r"'answered' of the test examples is 1\.2"):
         put(fake(1, test_classes=said(1.2)))

@@ -103,7 +103,11 @@ def test_confirm_trains_a_strength_of_a_regularizer_under_fresh_seeds(
     swept = dropbench(capsys, "sweep", *TINY, "train.label_smoothing=0.01,0.02", "seed=0,1", "--quiet")
     assert (swept.code, swept.err) == (0, "")
     said = dropbench(capsys, "report", "--confirm")
-    assert said.code == 2 and "there is no baseline" in said.err and "--baseline 'none train.label_smoothing=0.0" in said.err
+    assert (
+        said.code == 2
+        and "there is no baseline" in said.err
+        and "--baseline 'none train.label_smoothing=0.0" in said.err
+    )
     name = re.findall("--baseline '(.*)'", said.err)[0]
     said = dropbench(capsys, "report", "--confirm", "--baseline", name)
     assert said.code == 0
