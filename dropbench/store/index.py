@@ -116,8 +116,12 @@ class Index:
 
     def told(self, folder: Path) -> Told | None:
         """What a run said of its test examples; None where it did not keep that. Raises Damaged."""
-        entry = self._entry_known(folder)
-        if entry is not None and entry.told is not None:
+        entry = self._entries.get(_key(folder))
+        if entry is None or entry.told is None:
+            entry = self._entry_known(folder)
+        if (
+            entry is not None and entry.told is not None
+        ):  # as it was when this process read the record that goes with it
             return entry.told[0]
         if entry is not None:
             entry.read_now()

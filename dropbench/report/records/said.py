@@ -81,7 +81,8 @@ class Said:
         values = scores.astype(float)
         rounding = ROUNDING if scores.dtype == bool else OF_HALF
         mean = values.mean()
-        if not abs(mean - score) <= rounding * abs(values).mean():
+        size = mean if scores.dtype == bool else abs(values).mean()
+        if not abs(mean - score) <= rounding * size:
             raise Untold(f"the stored predictions do not add up to the {measure.name}")
         key = told.total, told.rows
         if key not in self._rows:

@@ -15,7 +15,7 @@ import numpy as np
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.said import Examples, Said, Untold
 from dropbench.report.records.scores import Floats, Scores, ScoresOf
-from dropbench.report.statistics.contrast import Expression
+from dropbench.report.statistics.contrast import Expression, Minus
 from dropbench.report.statistics.two_way import Differences, Error, error
 
 RunsOf = Callable[[str], Mapping[int, str]]
@@ -86,7 +86,13 @@ def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
 
 
 def _moves(expression: Expression, scores: ScoresOf) -> _Moves:
-    """Compute the derivatives by central differences, for every score that the expression asks for."""
+    """Compute the derivatives by every score that the expression asks for: 1 and -1, or by central differences."""
+    if isinstance(expression, Minus) and expression.arm != expression.other:
+        seeds = expression.values(scores)
+        return {
+            (label, expression.measure): dict.fromkeys(seeds, move)
+            for label, move in ((expression.arm, 1.0), (expression.other, -1.0))
+        }
     asked: dict[tuple[str, Measure], None] = {}
 
     def recorded(label: str, measure: Measure) -> Scores:

@@ -91,7 +91,7 @@ def world(tmp_path: Path) -> World:
 
 def test_of_arm_minus_baseline_it_is_the_error_of_the_differences(world: World) -> None:
     found = world.widening(Minus("a", "b", ACCURACY))
-    assert found.error == pytest.approx(error(world.by_hand({"a": 1, "b": -1}), span=1), rel=1e-6)
+    assert found.error == pytest.approx(error(world.by_hand({"a": 1, "b": -1}), span=1), rel=1e-12)
     assert found.readings == 72 and 12 < found.examples <= 30 and not found.one_split
 
 
