@@ -1,16 +1,17 @@
-"""What has been read of the runs of a results folder, in one file, so that a report of very many need not open each of them.
+"""A cache of the records in a results folder, in one file, so that a report on very many runs need not open every run folder.
 
     results/index.jsonl
 
-The records are the truth, and the index is only ever what somebody read of them. An entry counts as long as the files that it
-was made of are, by inode, size and both times of change, what they were; and only where the code that judges records is the
-code that judged it. Anything else, a file that is cut or altered included, is as if it were not there: then the records are
-read as ever. So it may be removed at any time, comes along to no other place, and holds nothing for a folder of few runs.
+Only the records are authoritative. An entry is valid while the files it was made from have the same inode, size, mtime and
+ctime, and only if the code that reads and checks records is unchanged. Any other index, for example one that is truncated or
+edited, is ignored, and the records are read from their folders. So the file may be deleted at any time. It is not valid in a
+copy of the results folder, and a folder with fewer than 200 runs has none.
 
-It is replaced as a whole, by a file that was written beside it. No database: those change a file in place and rely on locks
-that network folders do not keep; two commands that write at once here lose at most what one of them has read.
+It is always replaced as a whole, by a file that is written next to it. It is no database, because databases change a file in
+place and rely on locks, which network file systems do not support reliably. If two commands write the index at the same time,
+at most the new entries of one of them are lost.
 
-Its lines are JSON: what it is; what runs have in common, each once; a line a run; and the hash of all before.
+The file has JSON lines: a header; the values that runs share, each once; one line per run; then a hash of all previous lines.
 """
 
 from __future__ import annotations
@@ -39,21 +40,22 @@ INDEX = "index.jsonl"
 _KINDS = ("runs", "failed")
 FORM = 1
 FEWEST = 200
-"""Runs of a folder that has an index; fewer are read in a moment."""
+"""Smallest number of runs for which an index is written; fewer records are read quickly without one."""
 _NEWS = 50
-"""The share of its runs, as one in so many, that have to be new for it to be written again; and at least so many of them."""
+"""The index is written again only if at least 1 / _NEWS of its entries are new (and at least FEWEST // 2 of them)."""
 _MOST = 1 << 30
 _SETTLED_S = 2.0
-"""How much older than its reading a file has to be: one that is changed within a tick of the clock looks as it did."""
+"""Seconds that must lie between a file's last change and its reading. A later change within one tick of the file system's
+clock would leave the timestamps the same."""
 _NAME = re.compile(r"[0-9A-Za-z_.-]+")
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of a run's folder.
+    """What was read from one run folder.
 
-    marks: of the record, and of what the test split said, against which it was held. read_at, by_clock: when it was read, by
-    `time.monotonic` and by the clock; None and infinite as long as all of it is from the file.
+    marks: marks of record.json and of test.npz, with which the record was compared. read_at, by_clock: when it was read, by
+    `time.monotonic` and by `time.time`; None and infinity while the whole entry comes from the index file.
     """
 
     record: Record
@@ -62,19 +64,19 @@ class _Entry:
     by_clock: float
     epochs: tuple[Mark | None, Epochs] | None = None
     told: tuple[Told | None] | None = None
-    """As far as it was asked for; of a run that keeps none, None."""
+    """None until it is asked for; (None,) if the run kept no predictions."""
     line: bytes | None = None
-    """As it stands in the file, where nothing of it is new."""
+    """The entry's line in the index file, if the entry has not changed since."""
 
     def read_now(self) -> None:
-        """Takes note that a file is about to be read, of which the line in the file says nothing."""
+        """Notes that another file is about to be read: the line in the index becomes outdated, and the time is recorded."""
         self.line = None
         if self.read_at is None:
             self.read_at, self.by_clock = time.monotonic(), time.time()
 
 
 class Index:
-    """That of one results folder. Making one reads nothing, and nothing is written but by `save`.
+    """The index of one results folder. The constructor reads nothing, and only `save` writes.
 
     Parameters
     ----------
@@ -85,23 +87,23 @@ class Index:
     def __init__(self, root: Path) -> None:
         self._root = os.fspath(root)
         self._lines: dict[str, bytes] | None = None
-        """Those of the file that nobody has asked for yet, by `kind/name`."""
+        """The lines of the index file that have not been decoded yet, by `kind/name`; None before the file is read."""
         self._shared = Shared([])
         self._entries: dict[str, _Entry] = {}
         self._news = 0
 
     def record(self, folder: Path) -> Record | Skipped:
-        """The record of a run's folder in `runs` or `failed` here, or why there is none: as `reading.read` says now."""
+        """Returns the record of a folder in `runs` or `failed`, or why there is none: what `reading.read` would return now."""
         entry = self._entry(folder)
         return entry.record if isinstance(entry, _Entry) else entry
 
     def known(self, folder: Path) -> Record | None:
-        """The same where it need not be read, and None where it would have to be."""
+        """Returns the record if the index has a valid entry of it; None if its file would have to be read."""
         entry = self._entry_known(folder)
         return None if entry is None else entry.record
 
     def epochs(self, folder: Path, record: Record) -> Epochs:
-        """What is to be known of the history of the run whose record this is."""
+        """Returns what a report uses from the history of the run with this record."""
         path, entry = os.path.join(folder, HISTORY), self._entries.get(_key(folder))
         mark = _mark(path)
         if entry is not None and entry.epochs is not None and entry.epochs[0] == mark and _is_settled(entry, mark):
@@ -115,13 +117,13 @@ class Index:
         return found
 
     def told(self, folder: Path) -> Told | None:
-        """What a run said of its test examples; None where it did not keep that. Raises Damaged."""
+        """Returns a run's result for each test example; None if the run did not keep predictions. Raises Damaged."""
         entry = self._entries.get(_key(folder))
         if entry is None or entry.told is None:
             entry = self._entry_known(folder)
         if (
             entry is not None and entry.told is not None
-        ):  # as it was when this process read the record that goes with it
+        ):  # test.npz is checked together with the record: its mark is one of the entry's marks
             return entry.told[0]
         if entry is not None:
             entry.read_now()
@@ -132,7 +134,7 @@ class Index:
         return found
 
     def save(self) -> None:
-        """Writes it, where that spares the next command much: whatever keeps it from being written is no fault."""
+        """Writes the index file if enough is new to save the next command much time. An OSError is ignored."""
         if self._news < FEWEST // 2 or not os.access(self._root, os.W_OK):
             return
         lines = self._read_lines()
@@ -152,16 +154,16 @@ class Index:
         record, old = examined(folder)
         if isinstance(record, Skipped):
             return record
-        self._read_lines()  # what is shared there keeps its place
+        self._read_lines()  # first, so that shared values of the file keep their positions
         record = replace(record, config=self._shared.config(record.config))
         entry = _Entry(record, marks, read_at, by_clock)
-        if not old and _NAME.fullmatch(folder.name):  # one that is migrated has another name than its folder
+        if not old and _NAME.fullmatch(folder.name):  # a migrated record's id differs from its folder's name
             self._entries[_key(folder)] = entry
             self._news += 1
         return entry
 
     def _entry_known(self, folder: Path) -> _Entry | None:
-        """The entry of a folder whose files are still those that it was made of."""
+        """Returns the entry of a folder; None if there is none, or if the files have changed since it was made."""
         key = _key(folder)
         entry = self._entries.get(key)
         if entry is None and (line := self._read_lines().pop(key, None)) is not None:
@@ -175,7 +177,7 @@ class Index:
         return entry
 
     def _read_lines(self) -> dict[str, bytes]:
-        """The lines of the file, nothing where it is not whole or not ours. Read when first asked for."""
+        """Returns the lines of the index file, read once; none if it is damaged or another dropbench wrote it."""
         if self._lines is None:
             self._lines = {}
             with suppress(OSError, ValueError, LookupError, TypeError):
@@ -194,7 +196,7 @@ class Index:
 
     def _write(self, path: Path) -> None:
         now = time.monotonic()
-        path.touch()  # by the clock of the folder, which another machine may keep
+        path.touch()  # gives the time of the file system's clock, which may be another machine's
         ahead = path.stat().st_mtime - now
         told = []
         for key, entry in self._entries.items():
@@ -215,11 +217,14 @@ class Index:
 
 
 class _TooYoung(OSError):
-    """That too few files are old enough: nothing is written."""
+    """Raised if too few files are old enough, so that no index is written."""
 
 
 def _parsed(content: bytes) -> tuple[dict[str, bytes], list[Any]]:
-    """Its lines by run and what these share. Raises ValueError, LookupError or TypeError for what is not whole or not ours."""
+    """Returns the line of each run, and the values that runs share.
+
+    Raises ValueError, LookupError or TypeError if the content is damaged or another dropbench wrote it.
+    """
     body, digest = content[:-_HASH], content[-_HASH:].strip()
     if _digest(body) != digest:
         raise ValueError("it is not as it was written")
@@ -237,7 +242,7 @@ def _digest(body: bytes) -> bytes:
 
 
 _HASH = 65
-"""Bytes of the last line."""
+"""Length of the last line in bytes: 64 hexadecimal digits and a newline."""
 
 
 _JUDGES = (
@@ -254,12 +259,12 @@ _JUDGES = (
     "dropbench.store.told",
     "dropbench.store.zipped",
 )
-"""The modules that decide what is made of a record's files."""
+"""The modules that decide what is read from a record's files and whether it is valid."""
 
 
 @cache
 def _judged() -> str:
-    """A hash of the code that reads and judges records: what other code has found right is read again."""
+    """Returns a hash of the code that reads and checks records. If that code changes, all records are read again."""
     modules = [import_module(name) for name in _JUDGES]
     own = [*(m.__file__ for m in modules), __file__]
     return hashlib.sha256(b"".join(Path(str(file)).read_bytes() for file in own)).hexdigest()[:32]
@@ -283,7 +288,7 @@ def _mark(path: str) -> Mark | None:
 
 
 def _is_settled(entry: _Entry, mark: Mark | None) -> bool:
-    """Whether a file was old enough when it was read to be sure that it is another one by its mark if it was changed since."""
+    """Returns whether a file was old enough when it was read, so that any later change is sure to change its mark."""
     return _is_older(mark, entry.by_clock)
 
 

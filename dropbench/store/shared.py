@@ -1,4 +1,4 @@
-"""Lines of the index: of a run what is its own, and places of what it has in common with others, which is there once."""
+"""Lines of the index. A line holds a run's own values, and the positions of values that it shares with other runs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _OWN = (
     "started",
     "peak_memory_mb",
 )
-"""The fields of a record that differ between the runs of an arm. The others, and the names of metrics, are there once."""
+"""The fields of a record that differ between the runs of an arm. The others, and the names of metrics, are stored once."""
 _METRICS = _OWN.index("metrics")
 _ABOUT = tuple(f.name for f in fields(Record) if f.name not in (*_OWN, "config"))
 
 Mark = tuple[int, int, int, int]
-"""Inode, size, and the times of the last change of content and of anything, in ns."""
+"""A file's inode, size, mtime and ctime, both in ns."""
 
 
 class Line(NamedTuple):
-    """What the index says of a run.
+    """The index's line for one run.
 
-    key: its folder. marks: of its record, of what its test split said, and of its history, as they were. config, about: places
-    of what is shared. own: the values of the fields that are not. epochs, told: what `Epochs` and `Told` hold; None where
-    nobody has asked for it, and an empty list where there is none.
+    key: its folder, `kind/name`. marks: marks of its record, test.npz and history when they were read. config, about: positions
+    of shared values. own: the values of the fields in `_OWN`. epochs, told: the fields of `Epochs`, and of `Told` with the
+    position of its rows; None if they have not been asked for. An empty `told` means that the run kept no predictions.
     """
 
     key: str
@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 class Shared:
-    """What runs have in common, each once, at its place in a list. trees: as `trees` was, of the index that was read."""
+    """The values that runs share, each stored once in the list `trees`. trees: the list from the index file, if it was read."""
 
     def __init__(self, trees: list[Any]) -> None:
         self.trees = trees
@@ -61,7 +61,7 @@ class Shared:
         self._abouts: dict[int, dict[str, Any]] = {}
 
     def config(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The same configuration, of the parts that others have too."""
+        """Returns an equal configuration whose nested parts are the same objects as in other runs' configurations."""
         return {**self._whole(self._place_of({**config, "seed": None})), "seed": config.get("seed")}
 
     def encoded(
@@ -72,7 +72,7 @@ class Shared:
         epochs: Epochs | None,
         told: tuple[Told | None] | None,
     ) -> bytes:
-        """The line of a run. told: None where nobody has asked for it."""
+        """Returns the line of a run. told: None if it has not been asked for."""
         of_all: dict[str, Any] = adapter(Record.__name__).dump_python(record, mode="json", include={*_ABOUT})
         own = [getattr(record, name) for name in _OWN]
         own[_METRICS] = list(record.metrics.values())
@@ -91,21 +91,21 @@ class Shared:
         return text(line).encode()
 
     def record(self, line: Line) -> Record:
-        """The record of a line. Raises ValueError, TypeError, LookupError or AttributeError where it is none of an index."""
+        """Returns the record of a line. Raises ValueError, TypeError, LookupError or AttributeError for an invalid line."""
         own = dict(zip(_OWN, line.own, strict=True))
         about = self._whole(line.about)
         own["metrics"] = dict(zip(about["metrics"], own["metrics"], strict=True))
         if line.about not in self._abouts:
             read = record_from({**about, **own, "config": {}})
             self._abouts[line.about] = {name: getattr(read, name) for name in _ABOUT}
-        # As it was when it was read and checked, and its file is the same: to call the constructor would add nothing but time.
+        # The values were checked when the record was read, and its file is unchanged. So the constructor is skipped, for speed.
         record = object.__new__(Record)
         config = {**self._whole(line.config), "seed": own["seed"]}
         record.__dict__.update(self._abouts[line.about], config=config, **own)
         return record
 
     def told(self, line: Line) -> tuple[Told | None] | None:
-        """What is known of what it said; raises as `record` does."""
+        """Returns the line's test results: None if unknown, (None,) if the run kept none. Raises as `record` does."""
         if line.told is None:
             return None
         if not line.told:
@@ -120,7 +120,7 @@ class Shared:
         return self._places[told]
 
     def _place_of(self, tree: Mapping[str, Any]) -> int:
-        """Of a mapping, whose values that are mappings or lists have places of their own."""
+        """Returns the position of a mapping, after storing those of its values that are mappings or lists separately."""
         nested = {key: isinstance(value, dict | list) for key, value in tree.items()}
         return self._place([[key, deep, self._place(tree[key]) if deep else tree[key]] for key, deep in nested.items()])
 
@@ -131,5 +131,5 @@ class Shared:
 
 
 def text(tree: Any) -> str:
-    """JSON without spaces, with NaN and Infinity as Python writes them."""
+    """Returns JSON without spaces, with NaN and Infinity as Python writes them."""
     return json.dumps(tree, separators=(",", ":"))

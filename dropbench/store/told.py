@@ -1,4 +1,4 @@
-"""What a report asks of the predictions of very many runs, in few bytes: of each example whether it was right, and its loss."""
+"""A compact form of a run's predictions, for reports on very many runs: whether each example was right, and its loss."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 1 << 10
-"""Examples of which it is kept: what more of them say is read from the run's folder when it is asked for."""
+"""Largest number of test examples for which this is kept in the index. With more, it is read from the run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a run said of its test examples.
+    """A run's result for each of its test examples.
 
     Attributes
     ----------
     total : int
-        Rows of the data set.
+        Number of rows of the data set.
     rows : bytes
-        A bit for each of them: whether it was tested.
+        A bit for each row of the data set: whether it was tested.
     right : bytes or None
-        Of a classifier a bit for each that was, in order: whether the class was right.
+        For a classifier, a bit for each tested row, in order: whether the predicted class was right.
     loss : bytes or None
-        The loss of each, in nats or as the mean of squares, as float16, little-endian; None where that is not known.
+        The loss of each tested row, in nats or as a mean squared error, as little-endian float16; None if it is unknown.
     """
 
     total: int
@@ -39,16 +39,16 @@ class Told:
 
     @property
     def is_short(self) -> bool:
-        """Whether it is of few examples."""
+        """Whether the test examples are few enough to be kept in the index."""
         return self.tested <= MOST
 
     @property
     def tested(self) -> int:
-        """How many examples."""
+        """The number of tested examples."""
         return int.from_bytes(self.rows, "big").bit_count()
 
     def dumped(self) -> list[Any]:
-        """For JSON, all but the rows."""
+        """Returns all fields except the rows, for JSON."""
         return [
             self.total,
             *(None if one is None else base64.b64encode(one).decode() for one in (self.right, self.loss)),
@@ -56,19 +56,19 @@ class Told:
 
 
 def loaded(dumped: Sequence[Any], rows: str) -> Told:
-    """From what `Told.dumped` and `rows_in_text` gave. Raises ValueError or TypeError for anything else."""
+    """Returns the object from what `Told.dumped` and `rows_in_text` returned. Raises ValueError or TypeError otherwise."""
     total, *both = dumped
     right, loss = (None if one is None else base64.b64decode(one) for one in both)
     return Told(total, base64.b64decode(rows), right, loss)
 
 
 def rows_in_text(told: Told) -> str:
-    """The rows, which are the same in every arm, for JSON."""
+    """Returns the rows for JSON. They are stored separately, because they are the same in every arm."""
     return base64.b64encode(told.rows).decode()
 
 
 def told_in(folder: Path) -> Told | None:
-    """What a run said, from its folder; None where its predictions were not kept. Raises Damaged."""
+    """Reads a run's results for its test examples from its folder; None if predictions were not kept. Raises Damaged."""
     import numpy as np
 
     from dropbench.store.predictions import read_predictions
@@ -88,14 +88,14 @@ def told_in(folder: Path) -> Told | None:
 
 
 def rows_of(told: Told) -> NDArray[np.int64]:
-    """[n] which rows were tested, ascending."""
+    """Returns the numbers of the tested rows [n], ascending."""
     import numpy as np
 
     return np.flatnonzero(_bits(told.rows, told.total))
 
 
 def scores_of(told: Told, metric: str) -> NDArray[Any] | None:
-    """[n] of `accuracy` (bool) or `loss` (float16) one an example; None of another metric, and where that is not known."""
+    """Returns each example's `accuracy` (bool) or `loss` (float16), [n]; None for another metric or if it is unknown."""
     import numpy as np
 
     if metric == "accuracy" and told.right is not None:
