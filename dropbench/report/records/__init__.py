@@ -1,1 +1,1 @@
-"""Stored runs as a table of runs: read, filtered, and measured."""
+"""Reads stored runs into a table of runs, filters them, and computes measures from them."""

@@ -1,4 +1,4 @@
-"""Calibration from stored bins: what `metric=reliability` left in the records."""
+"""Computes calibration from the bins that `metric=reliability` stores in the records."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ROUNDING = 1e-6
 
 
 def bins(arrays: Sequence[Mapping[str, Sequence[float]]]) -> Floats:
-    """Of each run that has them its bins: examples, sum of confidences and how many are right, [runs, 3, bins].
+    """Returns the bins of each run that has them: number of examples, sum of confidences, number right; [runs, 3, bins].
 
-    arrays: the records'. A row that is none (cut short, not a number, more right than examples, as many bins as nobody else
-    has) leaves its run out.
+    arrays: the `arrays` of the records. A run is left out if its bins are invalid (of unequal length, not finite, negative, or
+    more right than examples) or if their number differs from that of the first valid run.
     """
     sound = [of_run for each in arrays if (of_run := _of(each)) is not None]
     alike = [of_run for of_run in sound if of_run.shape == sound[0].shape]
@@ -25,7 +25,7 @@ def bins(arrays: Sequence[Mapping[str, Sequence[float]]]) -> Floats:
 
 
 def ece(stored: Floats) -> Floats:
-    """The expected calibration error of each run, [runs]: that of the metric `ece` with as many bins, to the last bit."""
+    """Returns the expected calibration error of each run, [runs]. It equals the metric `ece` with as many bins, bit for bit."""
     examples, confidence, right = stored[:, 0], stored[:, 1], stored[:, 2]
     error: Floats = abs(confidence - right).sum(1) / examples.sum(1)
     return error

@@ -1,15 +1,15 @@
-"""Measures of how a run got there, made of its history when a report is about them.
+"""Measures of a run's convergence, computed from its history when a report asks for them.
 
-| asked for as | is | column |
+| asked for as | meaning | column |
 | --- | --- | --- |
-| `epochs to val_accuracy=0.9` | the first epoch whose score is that good | `val_accuracy_epochs` |
-| `updates to val_accuracy=0.9` | the updates of the weights until its end | `val_accuracy_updates` |
+| `epochs to val_accuracy=0.9` | the first epoch with a score at least that good | `val_accuracy_epochs` |
+| `updates to val_accuracy=0.9` | the number of weight updates until the end of that epoch | `val_accuracy_updates` |
 | `area under val_loss` | the mean height of the curve | `val_area_under_loss` |
 | `train_loss at epoch 3` | the value at that epoch | `train_loss_at_epoch_3` |
-| `jump of train_loss at epoch 30` | that less the value at the epoch before | `train_jump_of_loss_at_epoch_30` |
-| `roughness of val_loss` | the mean size of its second differences: 0 of a straight line | `val_roughness_of_loss` |
+| `jump of train_loss at epoch 30` | the value at that epoch minus that at the epoch before | `train_jump_of_loss_at_epoch_30` |
+| `roughness of val_loss` | the mean absolute second difference: 0 for a straight line | `val_roughness_of_loss` |
 
-Scores are those of whole epochs, noise off; `grad_norm` is of the updates of an epoch.
+Scores are computed at the end of an epoch with the noise off; `grad_norm` is averaged over the updates of an epoch.
 """
 
 from __future__ import annotations
@@ -42,33 +42,33 @@ _FORMS: Mapping[Kind, str] = {
 _WRITE = "'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9', 'area under val_loss', 'train_loss at epoch 3', \
 'jump of train_loss at epoch 30' or 'roughness of val_loss'"
 _COLUMN = {"epochs": "epoch", "updates": "updates"}
-"""Of histories, by what is counted."""
+"""The column of a history that holds the count, by its unit."""
 _OF_UPDATES = ("grad_norm",)
-"""Columns of histories that are of no part of the data."""
+"""Columns of histories that belong to no part of the data; they describe the training updates."""
 EPOCHS = Measure("val", "epochs", Declaration("lower", unit="epochs"))
-"""How many epochs it takes to a validation score, whatever that is."""
+"""The number of epochs until any validation score is reached."""
 Curve = Sequence[tuple[int, float]]
-"""(epoch or updates so far, score), in order; only epochs that were evaluated."""
+"""(epoch or number of updates so far, score), in order; only for epochs that were evaluated."""
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """What is asked of a curve.
+    """A measure to compute from a curve.
 
     Parameters
     ----------
     kind : {"first", "area", "at", "jump", "roughness"}
-        Which of the forms.
+        Which measure: see the module's table.
     score : Measure
-        Of the curve.
+        The score that the curve shows.
     column : str
-        Of histories, that has it.
+        The column of a history that holds the score.
     threshold : float or None
-        The score to reach, of `first` alone.
+        For `first` only: the score to reach.
     unit : str
-        What to count until then, epochs or updates.
+        For `first`: whether epochs or updates are counted.
     epoch : int
-        Of `at` and `jump`, from 1.
+        For `at` and `jump`: the epoch, from 1.
     """
 
     kind: Kind
@@ -80,7 +80,7 @@ class Convergence:
 
     @property
     def measure(self) -> Measure:
-        """What the answer is: less is better of what is counted; all else is in the score's own unit."""
+        """The measure of the result. For counts, lower is better; every other result has the score's unit."""
         score, name = self.score, self.score.metric
         if self.kind == "first":
             return Measure(score.part, f"{name}_{self.unit}", Declaration("lower", unit=self.unit))
@@ -97,7 +97,7 @@ class Convergence:
         return replace(score, metric=f"roughness_of_{name}", declared=declared)
 
     def of(self, curve: Curve) -> float:
-        """NaN without what it takes of a curve; for a score that is never reached, infinity."""
+        """Returns the value for a curve: NaN if it lacks the needed epochs, infinity if the threshold is never reached."""
         if self.threshold is not None:
             return first_at(curve, self.threshold, self.score.direction)
         if self.kind == "area":
@@ -110,9 +110,9 @@ class Convergence:
 
 
 def asked(metric: str | None, measures: Measures) -> Convergence | None:
-    """What a `--metric` asks of histories; None where it is another measure.
+    """Returns the measure that a `--metric` asks for, if it is computed from histories; otherwise None.
 
-    Raises UsageError for one that opens like these and goes on otherwise.
+    Raises UsageError if it begins like one of these measures but is not written correctly.
     """
     if metric is None or not re.match(r"(epochs|updates|area|jump|roughness)[ _-]|\w+?[ _-]at[ _-]epoch[ _-]", metric):
         return None
@@ -145,10 +145,11 @@ def _number(metric: str, threshold: str) -> float:
 def with_convergence(
     frame: pd.DataFrame, measures: Measures, histories: Mapping[str, Path], metric: str | None
 ) -> tuple[pd.DataFrame, Measures, str | None, list[str]]:
-    """The frame with what `metric` asks of histories or of runs together as a column, its declaration, its name, and notes.
+    """Adds a column for a metric that is computed from histories or from several runs together.
 
-    histories: history.csv by run id. Another metric comes back as it is. Raises UsageError where no history
-    has the score, and where it is not known which way it is better.
+    Returns the frame, the measures including the new one, its column's name, and notes for the reader. With any other metric
+    the arguments are returned unchanged, without notes. histories: history.csv by run id. Raises UsageError if no history has
+    the score, or if a threshold is asked for and it is not known whether higher or lower is better.
     """
     if metric is None:
         return frame, measures, metric, []
@@ -168,9 +169,9 @@ def with_convergence(
 def in_words(
     frame: pd.DataFrame, measures: Measures, histories: Mapping[str, Path], asked_for: Iterable[str]
 ) -> tuple[pd.DataFrame, dict[str, Measure]]:
-    """The frame with a column for each of several measures that are asked for so, and these by how they are asked for.
+    """Adds a column for each text that asks for such a measure, and returns the frame and the measures by text.
 
-    What asks for a measure of another kind is passed over. Raises UsageError as `with_convergence` does.
+    Texts that ask for other measures are ignored. Raises UsageError as `with_convergence` does.
     """
     known: dict[str, Measure] = {}
     for text in asked_for:
@@ -180,7 +181,7 @@ def in_words(
         if (wanted := asked(text, measures)) is None:
             continue
         values, measure = _values(frame, histories, wanted, text), wanted.measure
-        if wanted.kind == "first":  # two thresholds are two columns
+        if wanted.kind == "first":  # so that two thresholds give two columns
             measure = replace(measure, metric=f"{measure.metric}={wanted.threshold:g}")
         frame = frame.assign(**{str(measure): [values.get(run, math.nan) for run in frame["run_id"]]})
         known[text] = measure
@@ -188,7 +189,7 @@ def in_words(
 
 
 def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Convergence, metric: str) -> dict[str, float]:
-    """By run id, of those that completed."""
+    """Returns the values of completed runs, by run id."""
     score = wanted.column
     completed = [run for run, status in zip(frame["run_id"], frame["status"], strict=True) if status == "completed"]
     curves = {run: evaluated(histories[run], score, _COLUMN[wanted.unit]) for run in completed}
@@ -203,9 +204,9 @@ def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Converge
 
 
 def first_at(curve: Curve, threshold: float, sign: int) -> float:
-    """Where, in epochs from 1 or in updates, a score is first as good as `threshold`; infinity if none is, NaN without any.
+    """Returns the epoch (from 1) or number of updates at which the score is first at least as good as `threshold`.
 
-    sign: 1 where higher is better, -1 where lower is.
+    It is infinity if that never happens, and NaN for an empty curve. sign: 1 if higher is better, -1 if lower is.
     """
     if not curve:
         return math.nan
@@ -213,9 +214,9 @@ def first_at(curve: Curve, threshold: float, sign: int) -> float:
 
 
 def area(curve: Curve) -> float:
-    """The area under the curve by trapezoids, over the epochs between its ends: its mean height, in the score's own unit.
+    """Returns the curve's mean height, in the score's unit: its area by the trapezoidal rule, divided by its length in epochs.
 
-    So a run that stopped early compares with one that did not. Of a single epoch its score; NaN without any.
+    So a run that stopped early can be compared with one that did not. With a single epoch it is that score; with none, NaN.
     """
     if len(curve) < 2:
         return curve[0][1] if curve else math.nan
@@ -224,9 +225,9 @@ def area(curve: Curve) -> float:
 
 
 def roughness(curve: Curve) -> float:
-    """The mean of |y(t+1) - 2 y(t) + y(t-1)| over epochs in a row: 0 of a straight line.
+    """Returns the mean of |y(t+1) - 2 y(t) + y(t-1)| over all three consecutive epochs: 0 for a straight line.
 
-    NaN where no three follow each other.
+    It is NaN if there are no three consecutive epochs.
     """
     rows = list(zip(curve, curve[1:], curve[2:], strict=False))
     bends = [abs(c - 2 * b + a) for (s, a), (_, b), (t, c) in rows if t == s + 2]

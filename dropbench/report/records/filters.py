@@ -1,6 +1,6 @@
-"""Filters as they are typed: `model=mlp`, `dropout.rate=0.25,0.5`, `seed=range(0,6)`, `dropout=*drop*`, `status=failed`.
+"""Parses and applies filters: `model=mlp`, `dropout.rate=0.25,0.5`, `seed=range(0,6)`, `dropout=*drop*`, `status=failed`.
 
-And conditions, for `--where`: `data.n_train<=1000`, `model!=cnn and dropout.rate>0`.
+It also handles the conditions of `--where`: `data.n_train<=1000`, `model!=cnn and dropout.rate>0`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
 }
 _LONG = 16
 _MOST = 100_000
-"""Numbers that a range may stand for."""
+"""Largest number of values in a range."""
 
 Condition = tuple[str, str, str]
 """A key, a comparison, a value as typed."""
 
 
 def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """(key, values) of each. Commas inside brackets are part of a value; `range(a,b)` is the numbers it stands for."""
+    """Returns (key, values) for each filter. Commas inside brackets are part of a value; `range(a,b)` becomes its numbers."""
     parsed = []
     for item in filters:
         key, equals, rest = item.partition("=")
@@ -45,18 +45,18 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
             )
         values = []
         for value in _split(rest.replace(" ", "")):
-            if key == "dropout" and value.startswith("["):  # several variants, as they are typed in a sweep
+            if key == "dropout" and value.startswith("["):  # several variants, written as in a sweep
                 value = AND.replace(" ", "").join(value.strip("[]").split(","))
             numbers = _RANGE.fullmatch(value)
             values += _ranged(value, numbers[1]) if numbers else [value]
         if not values:
             raise UsageError(f"'{item}' names no value: write key=value[,value...]")
-        parsed.append((key.replace("/", "."), values))  # `dropout/schedule`, as it is chosen in a sweep
+        parsed.append((key.replace("/", "."), values))  # `dropout/schedule` is how a sweep chooses a schedule
     return parsed
 
 
 def _ranged(typed: str, limits: str) -> list[str]:
-    """The numbers that a range stands for."""
+    """Returns the numbers of a range, as texts. Raises UsageError if there are none or too many."""
     try:
         numbers = range(*map(int, limits.split(",")))
         if not 0 < len(numbers) <= _MOST:
@@ -69,11 +69,11 @@ def _ranged(typed: str, limits: str) -> list[str]:
 
 
 ABSENT = "absent"
-"""How a key that a run does not have reads, and how it is typed."""
+"""How a missing key is shown, and what to type in a filter for it."""
 
 
 def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.DataFrame:
-    """The rows that fit every filter. Raises UsageError for an unknown key and for a value that no run has."""
+    """Returns the rows that match every filter. Raises UsageError for an unknown key, a value that no run has, or no match."""
     keep = [True] * len(frame)
     for key, wanted in filters:
         column = column_of(frame, key)
@@ -91,7 +91,7 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
 
 
 def conditions(texts: Sequence[str]) -> list[Condition]:
-    """The conditions in each text, which `and` joins. Raises UsageError for what is none."""
+    """Returns the conditions in each text, where they are joined by `and`. Raises UsageError for an invalid one."""
     parsed = []
     for words in texts:
         for part in re.split(r"\s+and\s+", words.strip()):
@@ -108,9 +108,10 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
 
 
 def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
-    """The rows that fit every condition. A key that a run does not have, or that is no number, fits no order and is unequal.
+    """Returns the rows that match every condition.
 
-    Raises UsageError for an unknown key, and where nothing is left.
+    A value that is missing or not a number never matches <, <=, > or >=; a missing one matches `!=`, except `!=absent`. Raises
+    UsageError for an unknown key, and if no row is left.
     """
     keep = [True] * len(frame)
     for key, sign, value in wanted:
@@ -131,7 +132,7 @@ def _holds(value: object, sign: str, wanted: str) -> bool:
 
 
 def column_of(frame: pd.DataFrame, key: str) -> str:
-    """The column that a typed key means: `model` is `model.name`. Raises UsageError for an unknown one."""
+    """Returns the column for a typed key: `model` means `model.name`. Raises UsageError for an unknown key."""
     keys = config_keys(frame)
     if key in keys or key in PLAIN:
         return key
@@ -143,13 +144,13 @@ def column_of(frame: pd.DataFrame, key: str) -> str:
 
 
 def hint(word: str, valid: Iterable[str]) -> str:
-    """`nearest`, but of a long list only the part that is close, so that an error stays a line or two."""
+    """Returns the hint of `nearest`; from a long list it uses only names close to the word, so that the error stays short."""
     names = list(dict.fromkeys(valid))
     if len(names) > _LONG:
         tail = [n for n in names if n.rsplit(".", 1)[-1] == word.rsplit(".", 1)[-1]]
         close = [*tail, *difflib.get_close_matches(word, names, n=_LONG // 2, cutoff=0.4)]
         names = list(dict.fromkeys(close))[:_LONG] or names
-    if all(number(n) is not None for n in names):  # close in spelling says nothing about numbers, but order helps
+    if all(number(n) is not None for n in names):  # similar spelling means nothing for numbers, so all are listed
         return f"valid: {', '.join(names)}"
     return nearest(word, names)
 
@@ -157,12 +158,12 @@ def hint(word: str, valid: Iterable[str]) -> str:
 def _fits(value: object, wanted: str) -> bool:
     if absent(value):
         return wanted == ABSENT
-    text = written(value) if isinstance(value, dict) else value  # the sources of a run, by part
+    text = written(value) if isinstance(value, dict) else value  # a run's sources, by part
     return same(value, wanted) or (isinstance(text, str) and fnmatchcase(text, wanted))
 
 
 def _split(values: str) -> list[str]:
-    """At the commas that are in no bracket."""
+    """Splits at the commas outside brackets."""
     parts, depth = [""], 0
     for c in values:
         depth += (c in "[{(") - (c in "]})")

@@ -17,23 +17,23 @@ from dropbench.values import absent, flatten, plain
 GROUPS = ("model", "dropout", "data")
 PACKAGES = ("dropbench", "python", "torch", "numpy")
 PARTS = ("train", "val", "test", "gap")
-"""How the name of a metric's value begins; gap is train minus validation."""
+"""The prefixes of metric columns; gap is train minus validation."""
 
 
 def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = None) -> pd.DataFrame:
-    """One row a record. Columns with a dot are configuration keys; `model`, `dropout` and `data` are their names.
+    """Returns a frame with one row per record.
 
-    Names and other texts that are no configuration values are made `plain`.
-    Configuration values keep their Python types (dtype object). Metrics are float64 with NaN where there is none, named
-    `<part>_<metric>`: accuracies as fractions, losses in nats; gap = train minus validation. So are chosen_epoch, seconds,
-    epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, which is the epoch of the best validation score by run
-    id, as given in `best`.
+    Columns with a dot are configuration keys, whose values keep their Python types (dtype object); `model`, `dropout` and
+    `data` hold the names of these parts. All texts except configuration values go through `plain`. Metrics are float64 columns
+    `<part>_<metric>`, with NaN for missing values: accuracies as fractions, losses in nats; gap = train minus validation. Also
+    float64 are chosen_epoch, seconds, epoch_seconds (their mean per epoch), peak_memory_mb and best_epoch, the epoch of the
+    best validation score, which `best` gives by run id.
     """
     flats, place_of = _flat(records)
     scores = [measured(record) for record in records]
     metrics = dict.fromkeys(name for each in scores for name in each)
     rows = [_beside_config(record, best or {}) for record in records]
-    # Of the few configurations one value each, so that those of very many runs are one object.
+    # Each distinct configuration is flattened once, so that the runs that have it share one object per value.
     of_flats = {key: _objects([flat.get(key, math.nan) for flat in flats])[place_of] for key in _dotted(flats)}
     of_scores = {name: [each.get(name, math.nan) for each in scores] for name in metrics}
     of_groups = {group: _objects([flat.get(f"{group}.name") for flat in flats])[place_of] for group in GROUPS}
@@ -46,14 +46,14 @@ def to_frame(records: Sequence[Record], best: Mapping[str, int | None] | None = 
     numbers = dict.fromkeys(
         (*metrics, "best_epoch", "chosen_epoch", "seconds", "epoch_seconds", "peak_memory_mb"), float
     )
-    # A copy, for a column at a time leaves a frame in pieces, which pandas warns of where there are a hundred.
+    # The copy makes the frame contiguous: single columns fragment it, and pandas warns about that if there are a hundred.
     return frame.astype(numbers).copy() if rows else frame
 
 
 def _flat(records: Sequence[Record]) -> tuple[list[dict[str, Any]], NDArray[np.int_]]:
-    """The configurations as flat keys, without their seed, each once; and the place of each record's among them.
+    """Returns the distinct configurations as flat keys, without seeds, and for each record the index of its configuration.
 
-    Records that were read from one folder share the parts of their configurations, as objects.
+    Configurations are compared by the identity of their parts, since records from one folder share these objects.
     """
     flats: list[dict[str, Any]] = []
     places: dict[tuple[object, ...], int] = {}
@@ -63,7 +63,7 @@ def _flat(records: Sequence[Record]) -> tuple[list[dict[str, Any]], NDArray[np.i
         if parts not in places:
             places[parts] = len(flats)
             config = {plain(key): value for key, value in flatten(record.config).items()}
-            if config.pop(f"data.{PATH}", None):  # which a name stands for
+            if config.pop(f"data.{PATH}", None):  # the path is replaced by the data's name
                 config["data.name"] = plain(data_name(record.config["data"]))
             flats.append(config)
         place_of.append(places[parts])
@@ -75,7 +75,7 @@ def _dotted(flats: Sequence[Mapping[str, Any]]) -> dict[str, None]:
 
 
 def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
-    """As they are, lists and mappings among them."""
+    """Returns an object array of the values, which may be lists and mappings."""
     return np.fromiter(values, dtype=object, count=len(values))
 
 
@@ -86,7 +86,7 @@ def _beside_config(record: Record, best: Mapping[str, int | None]) -> dict[str, 
         "run_id": record.run_id,
         "arm_id": record.arm_id,
         "status": record.status,
-        "reason": record.reason,  # of which the first line is shown, made plain there
+        "reason": record.reason,  # `plain` is applied where its first line is shown
         "seed": record.seed,
         "best_epoch": best.get(record.run_id),
         "chosen_epoch": record.chosen_epoch,
@@ -110,7 +110,7 @@ def _beside_config(record: Record, best: Mapping[str, int | None]) -> dict[str, 
 
 
 def measured(record: Record) -> dict[str, float]:
-    """Its numbers by `<part>_<metric>`; a metric called otherwise, or as another column is, would stand in its place."""
+    """Returns a record's numbers by `<part>_<metric>`. Other names are left out, because they could replace other columns."""
     return {
         plain(name): value
         for name, value in record.metrics.items()
@@ -123,7 +123,7 @@ def _plain(text: str | None) -> str | None:
 
 
 def by_label(runs: pd.DataFrame, column: str) -> dict[str, list[Any]]:
-    """The values of a column in the runs of each arm, by its `label`, in their order: in one go, of however many arms."""
+    """Returns the values of a column for each arm, by `label`, in the order of the rows. It takes one pass for all arms."""
     found: dict[str, list[Any]] = {}
     for label, value in zip(runs["label"].tolist(), runs[column].tolist(), strict=True):
         found.setdefault(label, []).append(value)
@@ -131,20 +131,20 @@ def by_label(runs: pd.DataFrame, column: str) -> dict[str, list[Any]]:
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as plain dicts."""
+    """Returns the rows as dicts."""
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def config_keys(frame: pd.DataFrame) -> list[str]:
-    """The columns that are configuration keys."""
+    """Returns the columns that are configuration keys."""
     return [c for c in frame.columns if "." in c]
 
 
 def setting_keys(frame: pd.DataFrame) -> list[str]:
-    """Those that make a run what it is.
+    """Returns the configuration keys that identify a run.
 
-    What is measured does not: a run that has one metric more is the same run. Nor does the file of the package in which a part
-    of dropbench's own lies, which its name and version stand for; nor which option of a regularizer is its strength.
+    Left out are metrics, because a run with one more metric is the same run; the `_target_` of dropbench's own parts, because
+    their name and dropbench's version identify them; and which option of a regularizer is its strength.
     """
     return [
         k
@@ -156,5 +156,5 @@ def setting_keys(frame: pd.DataFrame) -> list[str]:
 
 
 def known(frame: pd.DataFrame, column: str) -> list[object]:
-    """The values of a column in the rows that have it: None is a value, the NaN of an absent key is not."""
+    """Returns the values of a column in the rows that have the key: None is a value, the NaN of a missing key is not."""
     return [v for v in frame[column].tolist() if not absent(v)]

@@ -1,4 +1,4 @@
-"""A run's epochs: the columns of its history.csv, which may be damaged or edited."""
+"""Reads the columns of a run's history.csv, which may be damaged or edited."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["Columns", "columns", "evaluated", "read", "scored"]
 
 
 def columns(history: Path) -> Columns:
-    """Nothing where the file cannot be used: `read` says why."""
+    """Returns the columns of a history; none if the file cannot be used (`read` also returns the reason)."""
     return read(history)[0]
 
 
 def evaluated(history: Path, score: str, by: str = "epoch") -> list[tuple[int, float]]:
-    """(epoch, score) of the epochs that have one; epochs that were not evaluated have empty cells.
+    """Returns (epoch, score) for the epochs that have a score; epochs that were not evaluated have empty cells.
 
-    by: what to count in, `epoch`, or `updates` of the weights since training began, which older histories lack.
+    by: `epoch`, or `updates` for the number of weight updates since training began, which older histories lack.
     """
     return scored(columns(history), score, by)

@@ -1,4 +1,4 @@
-"""From folders to records that a report can use, with where each lies, and a reason for everything else."""
+"""Loads the records that a report can use, with their folders, and the reason why any other folder cannot be used."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
 
 @dataclass
 class Found:
-    """records: one a run. histories: {run id: history.csv}. skipped: what could not be used.
+    """The loaded records.
 
-    rivals: of runs that lie in several folders with other numbers, the folder that is used and the others. indexes: {run id: of
-    the results folder that its record is in}; of one that was named alone there is none.
+    records: one per run. histories: {run id: history.csv}. skipped: folders that could not be used. rivals: for each run that
+    is in several folders with different numbers, the folder that is used and then the others. indexes: {run id: index of its
+    results folder}, without the runs whose own folder, or whose runs/ or failed/ folder, was named.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -34,7 +35,10 @@ class Found:
 
 
 def load(paths: Sequence[Path]) -> Found:
-    """Every run in these folders, the newest where one is in several. Raises UsageError for a path without results."""
+    """Loads every run in these folders. Raises UsageError for a path without results.
+
+    Of a run that is in several folders, a record that did not fail is preferred, then the one that was started last.
+    """
     usable = Found()
     best: dict[str, tuple[tuple[bool, str], Record, Path]] = {}
     index_of: dict[str, Index | None] = {}
@@ -52,7 +56,7 @@ def load(paths: Sequence[Path]) -> Found:
             if record.run_id not in best or rank >= best[record.run_id][0]:
                 best[record.run_id] = (rank, record, folder / "history.csv")
                 index_of[record.run_id] = index
-    # In the order of folders: results of an older dropbench, whose runs have other ids now, are summed as they were then.
+    # In the order of folder names: runs of an older dropbench have new ids now, but their results are summed in the same order.
     in_order = sorted(best, key=lambda run: best[run][2].parent.name)
     usable.records = [best[run][1] for run in in_order]
     usable.histories = {run: best[run][2] for run in in_order}
@@ -65,13 +69,13 @@ def load(paths: Sequence[Path]) -> Found:
 
 
 def _differ(one: Record, other: Record) -> bool:
-    """Whether two records of a run ended otherwise, or have other numbers of what both measured."""
+    """Returns whether two records of a run have different statuses, or different values of a metric that both have."""
     both = [(one.metrics[name], other.metrics[name]) for name in one.metrics.keys() & other.metrics.keys()]
     return one.status != other.status or any(a != b and not (math.isnan(a) and math.isnan(b)) for a, b in both)
 
 
 def from_store(store: Store, run_ids: Sequence[str]) -> Found:
-    """These runs of one store, in this order; those that were never tried are left out."""
+    """Loads these runs from a store, in this order; runs that were never tried are left out."""
     usable = Found()
     for run in store.there(run_ids):
         record = store.find(run)
@@ -87,13 +91,13 @@ def from_store(store: Store, run_ids: Sequence[str]) -> Found:
 
 
 def keep_known(indexes: Iterable[Index]) -> None:
-    """What has been read for a report, for the next one."""
+    """Saves the indexes, so that the next report need not read the same files again."""
     for index in {id(index): index for index in indexes}.values():
         index.save()
 
 
 def unusable(record: Record) -> str | None:
-    """Why a record that can be read is of no use to a report, if so."""
+    """Returns why a report cannot use a readable record, or None if it can."""
     for group in GROUPS:
         found = record.config.get(group)
         for part in found if group == "dropout" and isinstance(found, list) else [found]:
@@ -103,7 +107,7 @@ def unusable(record: Record) -> str | None:
 
 
 def all_epochs(found: Found) -> dict[str, Epochs]:
-    """What is to be known of the history of each run, by its id."""
+    """Returns what a report uses from the history of each run, by run id."""
     epochs = {}
     for record in found.records:
         path, index = found.histories[record.run_id], found.indexes.get(record.run_id)
@@ -115,7 +119,7 @@ def all_epochs(found: Found) -> dict[str, Epochs]:
 def best_epochs(
     found: Found, epochs: Mapping[str, Epochs], measures: Measures
 ) -> tuple[dict[str, int | None], list[Skipped]]:
-    """The best epoch of each run, by its id, and the histories that cannot be used."""
+    """Returns the best epoch of each run, by run id, and the histories that cannot be used."""
     best, damaged = {}, []
     directions: dict[str, int] = {}
     for record in found.records:
@@ -129,8 +133,8 @@ def best_epochs(
 
 
 def _folder(path: Path) -> tuple[Loaded, Index | None]:
-    """What a results folder, the runs/ or failed/ in it, or a single run folder holds; and its index, but of a single run."""
-    if not os.path.exists(path):  # unlike Path's, it knows that what cannot be a name is not there
+    """Loads a results folder, its runs/ or failed/ folder, or a single run folder; only a results folder also has an index."""
+    if not os.path.exists(path):  # unlike Path.exists, it returns False for an invalid name
         raise UsageError(f"there is no folder {path}; {RUN_SOMETHING}")
     if os.path.lexists(path / RECORD):
         record = read(path)

@@ -1,6 +1,7 @@
-"""What the runs measured: which of two values is better, in which unit, and how a value is written.
+"""Describes what runs measured: which of two values is better, the unit, and how a value is written.
 
-A measure is a metric on a part of the data, `test_accuracy`: parts are train, val, test and gap (train minus validation).
+A measure is a metric on a part of the data, such as `test_accuracy`. Parts are train, val, test and gap (train minus
+validation).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from dropbench.store import Record
 from dropbench.values import plain
 
 LEADING = ("accuracy", "rmse", "loss")
-"""The metrics that come first in a table; the first that the runs have is what a verdict is about by default."""
+"""The metrics that come first in a table. By default, verdicts use the first of them that the runs have."""
 PERCENT = "percent"
 WHOLE = ("epochs", "updates")
-"""Units that are counted: their means need one digit after the point."""
+"""Units that are whole numbers: their means are shown with one decimal."""
 SIGN = {"higher": 1, "lower": -1, "neither": 0}
 
 Write = Callable[[float], str]
@@ -29,7 +30,7 @@ Write = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric on a part of the data. As text it is the column that holds it: `test_accuracy`."""
+    """A metric on a part of the data. Its text is the name of its column: `test_accuracy`."""
 
     part: str
     metric: str
@@ -39,46 +40,46 @@ class Measure:
         return f"{self.part}_{self.metric}"
 
     def on(self, part: str) -> Measure:
-        """The same metric on another part."""
+        """Returns the same metric on another part."""
         return replace(self, part=part)
 
     @property
     def name(self) -> str:
-        """The metric as people say it: `accuracy`, `reliability ece`."""
+        """The metric as it is written in text: `accuracy`, `reliability ece`."""
         return self.metric.replace("_", " ")
 
     @property
     def where(self) -> str:
-        """The part as people say it: `validation`."""
+        """The part as it is written in text: `validation`."""
         return "validation" if self.part == "val" else self.part
 
     @property
     def spoken(self) -> str:
-        """`test accuracy`, `validation loss`."""
+        """The measure as it is written in text: `test accuracy`, `validation loss`."""
         return f"{self.where} {self.name}"
 
     @property
     def direction(self) -> int:
-        """1 where higher is better, -1 where lower is, 0 where that is not known.
+        """1 if higher is better, -1 if lower is better, 0 if that is not known.
 
-        A gap is better when smaller: lower for accuracies, higher for losses, whose gap is negative in overfitting.
+        A smaller gap is better: lower for accuracies, but higher for losses, whose gap is negative in overfitting.
         """
         sign = SIGN[self.declared.direction]
         return -sign if self.part == "gap" else sign
 
     @property
     def is_share_of_examples(self) -> bool:
-        """Whether it says how many of the examples are right: an accuracy, but not one that is averaged over classes."""
+        """Whether it is the share of examples that are right: an accuracy, but not one that is averaged over classes."""
         return self.metric.endswith("accuracy") and not self.metric.endswith("balanced_accuracy")
 
     @property
     def in_percent(self) -> bool:
-        """Whether it is a fraction that people read in percent."""
+        """Whether it is a fraction that is shown in percent."""
         return self.declared.unit == PERCENT
 
     @property
     def scale(self) -> float:
-        """What a value is multiplied by to be shown."""
+        """The factor by which a value is multiplied to be shown."""
         return 100.0 if self.in_percent else 1.0
 
     @property
@@ -88,25 +89,25 @@ class Measure:
 
     @property
     def unit(self) -> str:
-        """The second line of a heading over values."""
+        """The second line of the heading of a column of values."""
         return ("points" if self.part == "gap" else "%") if self.in_percent else ""
 
     @property
     def points(self) -> str:
-        """The second line of a heading over differences."""
+        """The second line of the heading of a column of differences."""
         return "points" if self.in_percent else ""
 
     def level(self, value: float) -> str:
-        """How a value is written: accuracies in percent, signed for gaps."""
+        """Returns a value as text: accuracies in percent, gaps with a sign."""
         sign = "+" if self.part == "gap" else ""
         return f"{round(100 * value, 1) + 0.0:{sign}.1f}" if self.in_percent else self._plain(value, sign)
 
     def difference(self, value: float) -> str:
-        """How a difference is written: accuracies in points."""
+        """Returns a difference as text: of accuracies in points."""
         return f"{round(100 * value, 2) + 0.0:+.2f}" if self.in_percent else self._plain(value, "+")  # no -0.00
 
     def size(self, value: float) -> str:
-        """A width such as the region of equivalence, in the measure's unit: `0.2 points`, `0.0123`."""
+        """Returns a width, such as that of the region of equivalence, in the measure's unit: `0.2 points`, `0.0123`."""
         return f"{100 * value:.3g} points" if self.in_percent else f"{value:.3g}"
 
     def _plain(self, value: float, sign: str) -> str:
@@ -117,9 +118,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Measures:
-    """The metrics of some runs by name, each with its declaration; of one that declares nothing little is known.
+    """The declarations of the runs' metrics, by name. A metric without one gets the defaults of `Declaration`.
 
-    disputed: names of those that some runs declare otherwise.
+    disputed: the names of metrics that the runs declare differently.
     """
 
     declared: Mapping[str, Declaration]
@@ -127,7 +128,7 @@ class Measures:
 
     @classmethod
     def of_records(cls, records: Iterable[Record]) -> Measures:
-        """What the records say of their metrics; the newest version counts for all."""
+        """Returns the declarations in the records; if they differ for a metric, that of its newest version is used for all."""
         told: dict[str, dict[Declaration, None]] = {}
         for record in records:
             for name, declaration in record.measures.items():
@@ -136,16 +137,16 @@ class Measures:
         return cls(newest, tuple(name for name, several in told.items() if len(several) > 1))
 
     def of(self, part: str, metric: str) -> Measure:
-        """A metric on a part of the data."""
+        """Returns the measure of a metric on a part of the data."""
         return Measure(part, metric, self.declared.get(metric, Declaration()))
 
     def read(self, column: str) -> Measure:
-        """The measure that a column of runs holds."""
+        """Returns the measure that a column holds."""
         part, _, metric = column.partition("_")
         return self.of(part, metric)
 
     def within(self, runs: pd.DataFrame) -> list[Measure]:
-        """The measures of the metrics that some of these runs have: accuracy and loss first, then by name, then by part."""
+        """Returns the measures of all metrics that some of these runs have: LEADING first, then by name, then by part."""
         columns = [
             self.read(c)
             for c in runs.columns
@@ -158,9 +159,10 @@ class Measures:
         )
 
     def resolve(self, runs: pd.DataFrame, wanted: str | None) -> Measure | None:
-        """The measure that is meant: `accuracy` is test_accuracy; None is the leading metric's, or None if nothing was.
+        """Returns the measure that a `--metric` means: `accuracy` is test_accuracy.
 
-        Raises UsageError for one that no run has.
+        Without one (None) it is the first metric measured on the test split, or None if there is none. Raises UsageError for a
+        metric that no run has.
         """
         by_name = {str(m): m for m in self.within(runs)}
         if wanted is None:

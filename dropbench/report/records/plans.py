@@ -1,4 +1,4 @@
-"""Stored plans: of the folders that are named, and of the studies."""
+"""Finds the stored plans of the named folders and studies."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dropbench.values import plain
 
 
 def roots_of(paths: Sequence[Path]) -> list[Path]:
-    """The results folders that hold what is named; `results` where nothing is."""
+    """Returns the results folders that hold these paths; `results` if there are no paths."""
     named = [Path(p) for p in paths] or [Path("results")]
     return list(dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in named))
 
 
 def plans_of(paths: Sequence[Path]) -> list[StoredPlan]:
-    """The plans of these results folders, oldest first in each."""
+    """Returns the plans in the results folders of these paths, oldest first in each folder."""
     return [plan for root in roots_of(paths) for plan in Store(root).plans()]
 
 
 def of_studies(studies: Sequence[str], plans: Sequence[StoredPlan]) -> list[StoredPlan]:
-    """Those of these studies. Raises UsageError for one that no plan is of."""
+    """Returns the plans of these studies. Raises UsageError for a study without a plan."""
     names = {plain(plan.study) for plan in plans if plan.study}
     for study in studies:
         if study not in names:

@@ -1,8 +1,8 @@
-"""What runs said of each example of their test split, as scores whose mean is a measure; read when it is asked for.
+"""Scores of single test examples whose mean is a measure of the run. They are read when they are needed.
 
-Only some measures are means over test examples that were kept: accuracy, the loss, the Brier score and the absolute error; the
-root of the mean squared error is one to first order. Whether one is, is
-not taken from its name alone: the mean of what was kept has to be the score in the record.
+Only some measures are means over test examples: accuracy, the loss, the Brier score and the absolute error; the root mean
+squared error is one to first order. The name of a metric alone is not trusted: the mean of the examples' scores must equal the
+score in the record.
 """
 
 from __future__ import annotations
@@ -22,21 +22,23 @@ from dropbench.store.safely import Damaged
 from dropbench.store.told import Told, rows_of, scores_of, told_in
 
 ROUNDING, OF_HALF = 1e-6, 2e-3
-"""What a sum in another order, and beside it float16, may change of a score: as a share of the mean size of an example's."""
+"""Tolerances for the mean, relative to the mean absolute score of an example: ROUNDING for sums in a different order, OF_HALF
+for scores from float16 values."""
 
 _ROOM = 64 << 20
-"""Bytes of scores of examples that are kept at once."""
+"""Bytes of examples' scores that are kept in memory."""
 
 
 class Untold(ValueError):
-    """That nothing is known of a score's examples: half a sentence that says why."""
+    """Raised if the scores of single examples are unknown. The message is half a sentence that says why."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """One score of each example that a run tested.
+    """One score for each test example of a run.
 
-    total: rows of the data set. rows: [m] ascending, which of them it tested. values: [m], whose mean, `mean`, is the score.
+    total: number of rows of the data set. rows: [m] the numbers of the tested rows, ascending. values: [m] their scores.
+    mean: the mean of the values, which is the run's score.
     """
 
     total: int
@@ -47,26 +49,26 @@ class Examples:
 
 @dataclass
 class Said:
-    """What runs said. folders: where each lies, by its id; each is read once. indexes: what may know it already, by run id."""
+    """Reads examples' scores. folders: each run's folder by run id, read once. indexes: indexes to ask first, by run id."""
 
     folders: Mapping[str, Path]
     indexes: Mapping[str, Index] = field(default_factory=dict)
     _told: dict[str, Told | Untold] = field(default_factory=dict, repr=False)
     _others: dict[tuple[str, str], _Scores | None] = field(default_factory=dict, repr=False)
     _last: dict[tuple[str, str, float], Examples] = field(default_factory=dict, repr=False)
-    """Those that were asked for last: a baseline's are asked for by each arm."""
+    """The most recently used scores. They are kept because each arm is compared with the same baseline."""
     _room: int = _ROOM
     _rows: dict[tuple[int, bytes], NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def examples(self, run: str, measure: Measure, score: float) -> Examples:
-        """Of a run and a measure on which it has this score. Raises Untold."""
+        """Returns the examples' scores for a run and a measure. score: the run's score on it. Raises Untold."""
         if measure.part != "test" or measure.metric not in SCORES:
             raise Untold(f"{measure.spoken} is not a mean over stored predictions")
         known = self._last.pop((run, measure.metric, score), None)
         if known is None:
             known = self._examples(run, measure, score)
             self._room -= known.values.nbytes
-        self._last[run, measure.metric, score] = known  # the last one, which stays longest
+        self._last[run, measure.metric, score] = known  # moved to the end: it will be dropped last
         while self._room < 0 and len(self._last) > 1:
             self._room += self._last.pop(next(iter(self._last))).values.nbytes
         return known
@@ -86,7 +88,7 @@ class Said:
             raise Untold(f"the stored predictions do not add up to the {measure.name}")
         key = told.total, told.rows
         if key not in self._rows:
-            self._rows[key] = rows_of(told)  # the same in every arm
+            self._rows[key] = rows_of(told)  # one array for all arms, whose rows are equal
         return Examples(told.total, self._rows[key], values, mean)
 
     def _read(self, run: str) -> Told | Untold:
@@ -105,7 +107,7 @@ class Said:
         if (run, metric) not in self._others:
             try:
                 said = read_predictions(self.folders[run])
-            except Damaged:  # in this moment
+            except Damaged:  # it was readable before, so it changed since
                 said = None
             with np.errstate(all="ignore"):
                 self._others[run, metric] = None if said is None else SCORES[metric](said)
@@ -120,7 +122,7 @@ def _right(said: Predictions) -> _Scores | None:
 
 
 def _loss(said: Predictions) -> _Scores | None:
-    """Of a classifier the negative logarithm of the true class's probability."""
+    """Returns the squared error, -log of the true class's probability, or the stored loss, whichever was kept."""
     if said.error is not None:
         return _squared(said)
     if said.log_probabilities is None or said.classes is None:
@@ -130,7 +132,7 @@ def _loss(said: Predictions) -> _Scores | None:
 
 
 def _brier(said: Predictions) -> _Scores | None:
-    """The squared distance between the probabilities and the truth, as the metric `brier` has it."""
+    """Returns the squared distance between the probabilities and the one-hot truth, as the metric `brier` defines it."""
     if (p := said.probabilities) is None or said.classes is None:
         return None
     distance: NDArray[np.float32] = (p**2).sum(1) - 2 * p[np.arange(len(p)), said.classes] + 1
@@ -146,7 +148,7 @@ def _absolute(said: Predictions) -> _Scores | None:
 
 
 def _root(said: Predictions) -> _Scores | None:
-    """What each example adds to the root of a mean, to first order: their mean is that root."""
+    """Returns each example's contribution to the root mean squared error, to first order; their mean is that root."""
     if (squared := _squared(said)) is None or not (root := float(np.sqrt(squared.mean()))):
         return None
     return np.asarray(root + (squared - root**2) / (2 * root), dtype=np.float64)
@@ -159,10 +161,10 @@ SCORES: Mapping[str, Callable[[Predictions], _Scores | None]] = {
     "mae": _absolute,
     "rmse": _root,
 }
-"""By metric what is known of each example; None of predictions that do not hold it."""
+"""For each metric, a function that returns the examples' scores, or None if the predictions do not hold them."""
 
 
 def mean_score(said: Predictions, metric: str) -> float | None:
-    """Of one of SCORES, over all examples; None where what was kept does not hold it."""
+    """Returns the mean score over all examples for a metric of SCORES; None if the predictions do not hold it."""
     scores = SCORES[metric](said)
     return None if scores is None or not len(scores) else float(scores.astype(float).mean())

@@ -1,4 +1,4 @@
-"""The types of numbers that statistics are computed from."""
+"""Types of the numbers from which statistics are computed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dropbench.report.records.measures import Measure
 Floats = NDArray[np.float64]
 
 Scores = Mapping[int, float]
-"""What one arm scored on one measure, by seed; NaN where a run has no such score."""
+"""The scores of one arm on one measure, by seed; NaN for a run without this score."""
 
 Diverged = Callable[[str], Collection[int]]
-"""From an arm's label to the seeds of which it has no score because its run diverged."""
+"""A function of an arm's label that returns the seeds without a score because the run diverged."""
 
 ScoresOf = Callable[[str, Measure], Scores]
-"""From an arm's label and a measure to its scores; empty where it has none."""
+"""A function of an arm's label and a measure that returns the arm's scores; empty if it has none."""

@@ -1,13 +1,13 @@
-"""Measures of several runs of one arm together, made of what each said of its test examples when a report is about them.
+"""Measures of several runs of one arm together, computed from their test predictions when a report asks for them.
 
-| asked for as | is | column |
+| asked for as | meaning | column |
 | --- | --- | --- |
 | `test_accuracy of 5 runs` | the score of five networks' mean prediction: an ensemble | `test_accuracy_of_5_runs` |
 | `churn` | the share of examples that two networks answer differently (Milani Fard et al. 2016) | `test_churn` |
 
-The seeds of all arms, in order, are taken in groups: 0 to 4 are one ensemble of five, 5 to 9 the next, and its value stands
-under the first of them. No run is in two groups, so values are as independent as runs are, and groups of two arms are of the
-same seeds.
+The seeds of all arms are sorted and divided into groups: for ensembles of five, seeds 0 to 4 are the first group and 5 to 9 the
+next. The value of a group is stored at its first seed. No run is in two groups, so the values are as independent as the runs,
+and the groups have the same seeds in every arm.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ CHURN = Measure("test", "churn", Declaration("lower", (0.0, 1.0), PERCENT, "0.5p
 
 @dataclass(frozen=True)
 class Together:
-    """What is asked of so many runs at a time. measure: of the answer; metric: of an ensemble the score, of churn nothing."""
+    """A measure of `size` runs at a time. measure: that of the result. metric: the score of an ensemble, or empty for churn."""
 
     size: int
     measure: Measure
     metric: str = ""
 
     def of(self, said: Sequence[Predictions]) -> float:
-        """Of runs that said of the same examples. Raises ValueError with half a sentence where it cannot be known."""
+        """Returns the value for runs with the same test examples. Raises ValueError with half a sentence if it is unknown."""
         if not self.metric:
             return churn(*said)
         value = mean_score(averaged(said), self.metric)
@@ -52,7 +52,7 @@ class Together:
 
     @property
     def note(self) -> str:
-        """What a reader must know of the numbers."""
+        """A note for the reader on what the numbers mean."""
         what = (
             f"the score of the mean prediction of {self.size} runs, which costs as much as {self.size} runs"
             if self.metric
@@ -62,7 +62,10 @@ class Together:
 
 
 def asked(text: str, measures: Measures) -> Together | None:
-    """What a measure asks of runs together; None where it is another one. Raises UsageError for what cannot be asked so."""
+    """Returns the measure of several runs that a text asks for; None if it asks for another measure.
+
+    Raises UsageError for an ensemble with an unknown metric or fewer than two runs.
+    """
     if re.fullmatch(_CHURN, text.strip()) and "churn" not in measures.declared:
         return Together(2, CHURN)
     if (typed := re.fullmatch(_ENSEMBLE, text.strip())) is None:
@@ -77,10 +80,10 @@ def asked(text: str, measures: Measures) -> Together | None:
 
 
 def with_together(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Together, text: str) -> pd.DataFrame:
-    """The frame with the measure as a column, a value a group under its first seed, else NaN.
+    """Adds the measure as a column, with the value of each group at its first seed and NaN elsewhere.
 
-    A group of which a run of an arm did not complete has no value of that arm. histories: history.csv by run id, beside which
-    runs keep what they said. Raises UsageError where there is no whole group, nothing was kept, or splits differ.
+    If a run of a group did not complete, its arm has no value for that group. histories: history.csv by run id; predictions are
+    in the same folders. Raises UsageError if there are too few seeds for a group, predictions were not kept, or splits differ.
     """
     seeds = sorted(set(frame["seed"].tolist()))
     groups = [seeds[i : i + wanted.size] for i in range(0, len(seeds) - wanted.size + 1, wanted.size)]
@@ -98,7 +101,7 @@ def with_together(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: To
 
 
 def averaged(said: Sequence[Predictions]) -> Predictions:
-    """What an ensemble says: the mean of probabilities, or of predicted numbers. Raises ValueError without either."""
+    """Returns the predictions of an ensemble: mean probabilities, or mean errors. Raises ValueError if neither was kept."""
     first = said[0]
     errors = [one.error for one in said if one.error is not None]
     if len(errors) == len(said):
@@ -109,7 +112,7 @@ def averaged(said: Sequence[Predictions]) -> Predictions:
 
 
 def churn(one: Predictions, other: Predictions) -> float:
-    """The share of examples of which two runs name different classes. Raises ValueError where they name none."""
+    """Returns the share of examples for which two runs predict different classes. Raises ValueError without probabilities."""
     ours, theirs = _probabilities([one, other])
     return float((ours.argmax(1) != theirs.argmax(1)).mean())
 
