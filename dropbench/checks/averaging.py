@@ -1,4 +1,4 @@
-"""Whether the network without noise is the mean of the thinned networks."""
+"""Checks whether the network without noise is the mean of the thinned networks."""
 
 from __future__ import annotations
 

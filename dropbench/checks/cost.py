@@ -30,7 +30,7 @@ class _Branch(nn.Module):
 
 
 def inference() -> Iterator[Case]:
-    """Yields the ratio of operations with dropout to those without, for an evaluation and for a training step's products."""
+    """Yields operations with dropout / operations without, in evaluation, and for the matrix products of a training step."""
     layer = noise(Standard(), Site("x", "activation", (WIDTH,), "F"), 0.5, BATCH)
     x, w = torch.ones(1, BATCH, WIDTH), torch.ones(1, WIDTH, WIDTH)
     layer.training = False
@@ -43,10 +43,10 @@ def inference() -> Iterator[Case]:
 
 
 def stochastic_depth() -> Iterator[Case]:
-    """Yields the share of a branch's operations that training executes, if it is dropped for whole batches or each example.
+    """Yields the share of a branch's operations that training executes, if it is dropped per batch, and per example.
 
-    It is compared with 1 - rate over 400 updates, within five standard errors. A branch that is dropped for each example
-    independently is computed for all examples.
+    Over 400 updates the share is compared with 1 - rate, within five standard errors. A branch that is dropped for each example
+    independently is still computed for all examples.
     """
     rate, updates = 0.3, 400
     branch, x = _Branch(), torch.ones(1, BATCH, WIDTH)

@@ -1,4 +1,4 @@
-"""One dropout layer: its outputs and its gradients."""
+"""Checks the outputs and gradients of one dropout layer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dropbench.store import Case
 
 
 def worked_example() -> Iterator[Case]:
-    """Runs forward and backward through a mask of NumPy's seed 1, rate one half, inputs 0 to .95 and gradients 0 to .38.
+    """Yields the largest difference of a mask, and of the input's gradient, from the 20 numbers of a printed example.
 
-    Yields the largest difference of any of the 20 numbers from the printed ones.
+    The example has a mask from NumPy's seed 1 at rate one half, inputs 0 to .95, and incoming gradients 0 to .38.
     """
     mask, gradient = _example()
     kept, passed = torch.zeros(20, dtype=torch.float64), torch.zeros(20, dtype=torch.float64)
@@ -28,7 +28,7 @@ def worked_example() -> Iterator[Case]:
 
 
 def gradient_is_mask() -> Iterator[Case]:
-    """Is the gradient of the loss with respect to the input the mask? It is the mask times the incoming gradient."""
+    """Compares the gradient of the input with the mask. They differ, as it is the mask times the incoming gradient."""
     mask, gradient = _example()
     yield _far("in the worked example", gradient, mask)
 
@@ -59,9 +59,9 @@ def every_gradient() -> Iterator[Case]:
 
 
 def order() -> Iterator[Case]:
-    """Yields the largest difference of outputs with dropout before and after a nonlinearity, over all masks.
+    """Yields the largest difference between outputs with dropout before and after a nonlinearity, over all masks.
 
-    They are equal for ReLU, since ReLU(c x) = c ReLU(x) for c > 0, and for no curved function.
+    There is none for ReLU, since ReLU(c x) = c ReLU(x) for c >= 0, but there is for tanh and sigmoid.
     """
     functions: dict[str, Callable[[Tensor], Tensor]] = {
         "ReLU": torch.relu,
@@ -76,7 +76,7 @@ def order() -> Iterator[Case]:
 
 
 def exact_zeros() -> Iterator[Case]:
-    """Checks that a dropped unit adds exactly 0 to the next layer in half precision, by outputs with and without its weight."""
+    """Checks that a dropped unit adds exactly 0 to the next layer in half precision: other weights give the same outputs."""
     for dtype, name in ((torch.float16, "fp16"), (torch.bfloat16, "bf16")):
         x, w = normal(4, 64).to(dtype), normal(5, 64, 16).to(dtype)
         mask = (normal(6, 64) > 0).to(dtype)
@@ -88,7 +88,8 @@ def exact_zeros() -> Iterator[Case]:
 def every_unit_learns() -> Iterator[Case]:
     """Yields the share of units that were dropped in all of T updates with B masks each, compared with rate^(T B).
 
-    So after a few updates every unit has had a gradient. There are 20,000 units, and the tolerance is five standard errors.
+    This share falls so fast that nearly every unit has had a gradient after a few updates. There are 20,000 units, and the
+    tolerance is five standard errors.
     """
     units, rate = 20_000, 0.5
     for updates, batch in ((1, 1), (4, 1), (1, 8)):

@@ -1,4 +1,4 @@
-"""A linear unit with dropout of its inputs, for which every expectation has a closed form."""
+"""Checks a linear unit with dropout of its inputs, for which expectations have closed forms."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ RATES = (0.2, 0.5, 0.8)
 
 
 def adaptive_penalty() -> Iterator[Case]:
-    """Dropout adds an L2 penalty per feature, rate / (1 - rate) Σ_j w_j² Σ_i x_ij², to the expected squared error.
+    """Compares the expected loss under dropout with the loss plus the L2 penalty rate / (1 - rate) Σ_j w_j² Σ_i x_ij².
 
-    Wager, Wang & Liang 2013 (arXiv:1307.1493), section 2.1; Srivastava et al. 2014 (JMLR 15), section 9.1. With a logistic
-    loss this holds only to second order, as the last case shows.
+    They are equal for the squared error: Wager, Wang & Liang 2013 (arXiv:1307.1493), section 2.1; Srivastava et al. 2014 (JMLR
+    15), section 9.1. For the logistic loss, with its own second-order penalty, they are not, as the last case shows.
     """
     x, y, w = normal(0, 6, 5), normal(1, 6), normal(2, 5)
     for rate in RATES:
@@ -34,9 +34,9 @@ def adaptive_penalty() -> Iterator[Case]:
 
 
 def like_l2() -> Iterator[Case]:
-    """At the minimum no weight is exactly 0 and correlated features share their weight, as with L2 and unlike with L1.
+    """Checks that at the minimum no weight is exactly 0 and copies of a feature have equal weights: as with L2, unlike with L1.
 
-    For two copies of one feature, it yields the difference of their weights, and the number of weights that are 0.
+    Yields the difference of the weights of two copies of one feature, and the number of weights that are 0.
     """
     from sklearn.linear_model import Lasso
 
@@ -53,10 +53,10 @@ def like_l2() -> Iterator[Case]:
 
 
 def prediction_variance() -> Iterator[Case]:
-    """Is the variance of noisy passes p (1 - p) Σ_j (w_j x_j)²? It is, for one layer without scaling.
+    """Compares the variance of noisy passes through one layer with p (1 - p) Σ_j (w_j x_j)².
 
-    If kept inputs are scaled by 1 / (1 - p), as in every library, it is p / (1 - p) Σ_j (w_j x_j)². This grows without bound
-    as p approaches 1, whereas the unscaled variance has its maximum at one half.
+    They are equal without scaling. If kept inputs are scaled by 1 / (1 - p), as in every library, the variance is p / (1 - p)
+    Σ_j (w_j x_j)². This grows without bound as p approaches 1, whereas the unscaled variance has its maximum at one half.
     """
     a = normal(3, 6)
     for scaled, name in ((False, "without scaling"), (True, "with scaling")):

@@ -1,4 +1,4 @@
-"""All masks of a few elements, and the engine's noise on a tensor."""
+"""Helpers for checks: all masks of a few elements, and the engine's noise on a tensor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUNDING = 1e-6
 def every_mask(rate: float, elements: int, *, scaled: bool = True) -> tuple[Tensor, Tensor]:
     """Returns all masks of `elements` elements, [2^elements, elements] float64, and their probabilities, [2^elements].
 
-    rate: of each element, in [0, 1). scaled: whether kept elements are multiplied by 1 / (1 - rate).
+    rate: the probability that an element is dropped, in [0, 1). scaled: whether kept elements are 1 / (1 - rate) instead of 1.
     """
     kept = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * elements).view(-1, elements)
     p = (kept * (1 - rate) + (1 - kept) * rate).prod(1)
@@ -29,5 +29,5 @@ def noise(variant: Variant, site: Site, rate: float, batch: int, seed: int = 0) 
 
 
 def normal(seed: int, *shape: int) -> Tensor:
-    """Returns normal numbers, float64, the same on every machine."""
+    """Returns standard normal numbers, float64, which are the same on every machine."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""How much more memory a training step of one network takes with torch's dropout, by counting bytes of tensors."""
+"""Measures how much more memory training and evaluation take with torch's dropout, by counting the bytes of tensors."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ class Bytes(TorchDispatchMode):
 
 
 def training() -> Iterator[Case]:
-    """Yields the peak of two training steps with dropout in both hidden layers over that without, for several batch sizes.
+    """Yields peak bytes with dropout in both hidden layers / peak bytes without, over two training steps, by batch size.
 
-    Weights, gradients and Adam's two averages take the same memory; masks and stored activations grow with the batch.
+    The memory of weights, gradients and Adam's two averages is the same; that of masks and stored activations grows with the
+    batch.
     """
     for batch in (8, 64, 512, 4096):
         more = peak(RATE, batch) / peak(0.0, batch)
@@ -61,7 +62,7 @@ def training() -> Iterator[Case]:
 
 
 def evaluation() -> Iterator[Case]:
-    """Yields the same for an evaluation with the noise off."""
+    """Yields peak bytes with dropout / peak bytes without, for an evaluation with the noise off."""
     yield Case(
         case="batches of 512",
         measured=peak(RATE, 512, trains=False) / peak(0.0, 512, trains=False),

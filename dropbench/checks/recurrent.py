@@ -1,4 +1,4 @@
-"""The effect of masks at every step on a recurrent state."""
+"""Checks the effect of dropout on recurrent networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = 6
 def survival() -> Iterator[Case]:
     """Compares the mean of a state with identity dynamics, after T steps with a new mask at each, with keep^T.
 
-    It is keep^T without scaling. With scaling by 1 / keep, as in every library, the mean stays the same and the variance grows.
+    They are equal without scaling. With scaling by 1 / keep, as in every library, the mean stays at 1 and the variance grows.
     """
     for scaled, name in ((False, "without scaling"), (True, "with scaling")):
         for rate in (0.1, 0.5):
@@ -29,10 +29,10 @@ def survival() -> Iterator[Case]:
 
 
 def one_mask_a_sequence() -> Iterator[Case]:
-    """Is one mask used for a whole sequence? Yields the share of units dropped at one step that are dropped at the next.
+    """Yields the share of units dropped at one step that are also dropped at the next: 1 if a sequence has one mask.
 
-    This is measured between the two layers of a torch RNN, of which the first outputs ones and the second passes on its
-    input, so that the masks are visible; and for locked dropout (Gal & Ghahramani 2016), which is made for this.
+    It is measured between the two layers of a torch RNN, in which the first layer outputs ones and the second passes on its
+    input, so that the masks are visible; and for locked dropout (Gal & Ghahramani 2016), which uses one mask per sequence.
     """
     units = 512
     with torch.random.fork_rng(), torch.no_grad():
@@ -49,10 +49,10 @@ def one_mask_a_sequence() -> Iterator[Case]:
 
 
 def one_layer() -> Iterator[Case]:
-    """Compares outputs of a single torch layer with dropout=0.9 in training and evaluation: it acts only between layers."""
+    """Compares a single torch layer's outputs in training and evaluation: its dropout=0.9 would act only between layers."""
     for kind in (torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN):
         with torch.random.fork_rng(), warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # torch warns of it, too
+            warnings.simplefilter("ignore")  # torch also warns that this has no effect
             torch.manual_seed(0)
             x, one = torch.randn(7, 3, 4), kind(4, 8, dropout=0.9)
             far = float((one(x)[0] - one.eval()(x)[0]).abs().max())

@@ -1,4 +1,4 @@
-"""The effect of dropout on attributions, by integrated gradients and by plain gradients."""
+"""Measures the effect of dropout on attributions, by integrated gradients and by plain gradients."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ N_TRAIN, STEPS, RATE, POINTS = 200, 600, 0.5, 50
 
 
 def differ(seed: int) -> float:
-    """Returns how much more dropout spreads attributions by integrated gradients than by gradients, in shares of the inputs.
+    """Returns the effect of dropout on attributions by integrated gradients minus its effect on those by plain gradients.
 
-    For each method, the effect of dropout is the share of inputs over which the true class's logit is spread
-    (`metric=attribution`) with dropout, minus the share without.
+    The effect is the share of inputs over which attributions of the true class's logit are spread (`metric=attribution`) in a
+    network with dropout, minus the share in one without.
     """
     (x, y), (x_test, y_test) = split(seed)
     x, y = x[:N_TRAIN], y[:N_TRAIN]

@@ -1,4 +1,4 @@
-"""Autoencoders of digits with dropout in hidden layers or of inputs: how well they repair digits and encode them."""
+"""Autoencoders of digits with dropout of hidden units or of inputs: how well they reconstruct and encode digits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE, MISSING = 0.3, 0.3
 
 
 def repaired(seed: int) -> float:
-    """Returns the log ratio of the errors on test digits with missing pixels, denoising to plain; below 0 denoising is better.
+    """Returns log(error of a denoising / of a plain autoencoder) on test digits with missing pixels; below 0 denoising wins.
 
     Vincent et al. 2008 (ICML): the denoising autoencoder is trained to reconstruct the whole digit from one with missing
     pixels.
@@ -37,7 +37,7 @@ def code_with_denoising(seed: int) -> float:
 
 
 def code_with_dropout(seed: int) -> float:
-    """Returns the same for an autoencoder with dropout in its hidden layers, including the code."""
+    """Returns how much more accurate that classifier is on the code with dropout in all hidden layers than on a plain code."""
     return probe(seed, fitted(seed, rate=RATE)) - probe(seed, fitted(seed))
 
 
@@ -57,9 +57,9 @@ def fitted(seed: int, rate: float = 0.0, missing: float = 0.0) -> Weights:
 
 
 def probe(seed: int, weights: Weights) -> float:
-    """Returns the test accuracy of ridge regression on the classes, fitted to the codes of 100 labelled digits.
+    """Returns the test accuracy of ridge regression of the one-hot classes on the code, fitted to 100 labelled digits.
 
-    Codes are normalised with the statistics of these 100, and the penalty is one hundredth of their number.
+    Codes are standardized with the mean and deviation of these 100 digits. The ridge penalty is their number / 100.
     """
     (x, y), (x_test, y_test) = split(seed)
     code, tested = _code(weights, x[:LABELLED]).double(), _code(weights, x_test).double()

@@ -1,4 +1,4 @@
-"""A bandit that sees a digit and pulls one of ten arms, of which the digit's class pays: with one dropout mask or no noise."""
+"""A contextual bandit: it sees a digit and chooses one of ten arms, and only the arm of the digit's class pays 1."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ROUNDS, PULLS, STEPS, BATCH, RATE = 60, 20, 30, 64, 0.2
 
 
 def advantage(seed: int) -> float:
-    """Returns how much larger the mean pay of a pull is if each choice has its own mask, as a share of the pay.
+    """Returns the mean pay if each choice is made with its own dropout mask, minus that of choices without noise.
 
-    It compares Thompson sampling by dropout (Gal & Ghahramani 2016, arXiv:1506.02142, section 5.4) with choices without
-    noise by a network that is also trained with dropout.
+    The first is Thompson sampling by dropout (Gal & Ghahramani 2016, arXiv:1506.02142, section 5.4). Both networks are trained
+    with dropout.
     """
     return paid(seed, explores=True) - paid(seed, explores=False)
 
 
 def paid(seed: int, *, explores: bool) -> float:
-    """Returns the mean pay of 1,200 pulls; after every 20 the network is trained on all of them; the first 20 are random."""
+    """Returns the mean pay of 1,200 pulls, the first 20 at random; after every 20, the network is trained on all so far."""
     (x, y), _ = split(seed)
     x, y = x[: ROUNDS * PULLS], y[: ROUNDS * PULLS]
     weights = [w.requires_grad_() for w in start(seed, x.shape[1])]

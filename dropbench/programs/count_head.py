@@ -1,4 +1,4 @@
-"""A network that reconstructs counts of genes: input dropout with Poisson noise, against a head that models the noise."""
+"""A network that reconstructs gene counts: input dropout with a Poisson loss, compared with a negative binomial head."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FITTED, HELD, GENES, FACTORS, HIDDEN, STEPS, RATE, SHAPE = 300, 300, 60, 3, 32, 
 
 
 def error(seed: int) -> float:
-    """Returns the log ratio of the errors in the log expression of genes, a negative binomial head to input dropout.
+    """Returns log(error with a negative binomial head / error with input dropout) in the log expression of genes.
 
-    Below 0 the head is better. The true expression is known, since the counts are synthetic. Errors are on test cells.
+    Below 0 the head is better. The true expression is known, because the counts are synthetic. Errors are on test cells.
     Eraslan et al. 2019 (Nature Communications 10:390) have a network with such a head.
     """
     counts, log_expressed = cells(seed)
@@ -29,7 +29,7 @@ def error(seed: int) -> float:
 
 
 def likelihood(seed: int) -> float:
-    """Returns by how many nats per count the head's test log-likelihood exceeds that of input dropout with Poisson noise."""
+    """Returns the head's test log-likelihood minus that of input dropout with a Poisson loss, in nats per count."""
     counts, _ = cells(seed)
     with_head, shape = fitted(seed, counts, head=True)
     without, _ = fitted(seed, counts, head=False)
@@ -39,7 +39,7 @@ def likelihood(seed: int) -> float:
 
 
 def cells(seed: int) -> tuple[Tensor, Tensor]:
-    """Returns counts of cells by genes [600, 60] and the logs of their means, which depend on three factors of a cell."""
+    """Returns counts [600, 60] of cells by genes, and the logs of their means, which depend on three factors per cell."""
     draw = Generator().manual_seed(seed)
     of_cells = torch.randn(FITTED + HELD, FACTORS, generator=draw)
     loadings, level = torch.randn(FACTORS, GENES, generator=draw), torch.randn(GENES, generator=draw)
@@ -49,7 +49,7 @@ def cells(seed: int) -> tuple[Tensor, Tensor]:
 
 
 def fitted(seed: int, counts: Tensor, *, head: bool) -> tuple[Weights, Tensor]:
-    """Fits a network 60-32-3-32-60 of log(1 + count); also returns the logs of the genes' shapes, used only by the head."""
+    """Fits a network 60-32-3-32-60 to log(1 + count); also returns the log shape of each gene, which only the head uses."""
     weights, masks = start(seed, GENES, HIDDEN, FACTORS, HIDDEN, GENES), Generator().manual_seed(seed + 2 * 10**6)
     shape = torch.zeros(GENES, requires_grad=True)
 

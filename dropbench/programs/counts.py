@@ -1,4 +1,4 @@
-"""Synthetic single-cell counts, in which weakly expressed genes are missed more often, and models of such counts."""
+"""Synthetic single-cell counts, which are more often missed (set to 0) for weakly expressed genes, and models of them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ Model = str
 
 
 def zeros_of_mask(seed: int) -> float:
-    """Returns how much worse a constant mask predicts genes' zeros than a miss probability that falls with expression.
+    """Returns the error in genes' zeros with a constant mask minus that with a miss probability that falls with expression.
 
-    It is the difference of the two models' mean over genes of |expected share of zeros - share in the held-out half of the
-    cells|.
+    The error is the mean over genes of |expected share of zeros - share of zeros in the held-out half of the cells|.
     """
     (fit, held), _ = cells(seed)
     return zeros_off("mask", fit, held) - zeros_off("logistic", fit, held)
 
 
 def likelihood_of_mask(seed: int) -> float:
-    """Returns how many nats per count a constant mask's held-out log-likelihood is above that of such a probability."""
+    """Returns the held-out log-likelihood with a constant mask minus that with such a probability, in nats per count."""
     (fit, held), _ = cells(seed)
     return log_likelihood("mask", fit, held) - log_likelihood("logistic", fit, held)
 
 
 def mask_beside_negative_binomial(seed: int) -> float:
-    """Returns the same relative to negative binomial counts, of which none is missed."""
+    """Returns the held-out log-likelihood of masked Poisson counts minus that of negative binomial counts, in nats per count."""
     (fit, held), _ = cells(seed)
     return log_likelihood("mask", fit, held) - log_likelihood("negative binomial", fit, held)
 
@@ -57,7 +56,7 @@ def cells(seed: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
 
 
 def zeros_off(model: Model, fit: Tensor, held: Tensor) -> float:
-    """Returns the mean distance of expected and observed shares of zeros over genes."""
+    """Returns the mean over genes of |expected - observed share of zeros|."""
     expected = log_probability(model, fitted(model, fit), torch.zeros(1, GENES)).exp()[0]
     return (expected - (held == 0).float().mean(0)).abs().mean().item()
 

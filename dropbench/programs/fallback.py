@@ -1,4 +1,4 @@
-"""Predictions of which the least certain are replaced by exact values, chosen by dropout's spread or at random."""
+"""Replaces a fifth of the predictions by exact values: those with the largest spread under dropout, or random ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FEATURES, N_TRAIN, N_TEST, HIDDEN, STEPS, RATE, PASSES, SHARE = 6, 300, 1000, 12
 
 
 def saved(seed: int) -> float:
-    """Returns the log ratio of the remaining errors if the spread of passes chooses the exact examples, to a random choice.
+    """Returns log(remaining error if the spread of passes chooses the exact examples / remaining error if chance does).
 
-    Below 0 the spread is useful. Errors are root mean squared errors over all test examples; exact ones have error 0.
+    Below 0 the spread is useful. Errors are root mean squared errors over all test examples; replaced ones have error 0.
     """
     (x, y), (x_test, y_test) = numbers(seed)
     weights = fitted(seed, x, y)
@@ -34,7 +34,7 @@ def error_left(off: Tensor, uncertain: Tensor) -> float:
 
 
 def numbers(seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Returns a sum of sines without noise, x [n, 6] and y [n], for training and for a test with inputs 1.5 times as wide."""
+    """Returns x [n, 6] and y [n], a sum of sines without noise, for training and for a test with 1.5 times the deviation."""
     draw = Generator().manual_seed(seed)
     waves, phases = torch.randn(FEATURES, 8, generator=draw) * 0.5, torch.rand(8, generator=draw) * 2 * math.pi
 
@@ -46,7 +46,7 @@ def numbers(seed: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
 
 
 def fitted(seed: int, x: Tensor, y: Tensor) -> Weights:
-    """Fits a network 6-128-128-1 with dropout of its hidden layers by squared error."""
+    """Fits a network 6-128-128-1 by squared error, with dropout in its hidden layers."""
     weights, masks = start(seed, FEATURES, HIDDEN, HIDDEN, 1), Generator().manual_seed(seed + 2 * 10**6)
     trained(
         weights,

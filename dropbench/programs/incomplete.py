@@ -1,4 +1,4 @@
-"""Test digits with missing pixels: a network with input dropout, against imputation and indicators of missing pixels."""
+"""Test digits with missing pixels: compares input dropout with imputation and with indicators of missing pixels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ N_TRAIN, HIDDEN, STEPS, MISSING = 1200, 128, 1500, 0.5
 
 
 def imputation(seed: int) -> float:
-    """Returns how much higher the test accuracy is with missing pixels imputed from the others than with input dropout.
+    """Returns the test accuracy with imputation of missing pixels minus that with input dropout.
 
-    Pixels are missing at random. With input dropout a missing pixel is replaced by the mean; the network with imputation has
-    no dropout.
+    Pixels are missing completely at random. With input dropout, a missing pixel is replaced by its mean; the network with
+    imputation has no dropout.
     """
     (x, y), (x_test, y_test) = _parted(seed)
     there = missing_by_chance(x_test, seed)
@@ -26,10 +26,10 @@ def imputation(seed: int) -> float:
 
 
 def indicators(seed: int) -> float:
-    """Returns the same for a network with indicators of missing pixels, trained with pixels missing for the same reason.
+    """Returns the test accuracy with indicators of missing pixels minus that with input dropout.
 
-    The reason is the pixel's own value: brighter pixels are missing more often. The network with input dropout is trained on
-    whole digits, with the dropout in place of the pixels that will be missing.
+    Brighter pixels are missing more often. The network with indicators is trained on digits with pixels missing in the same
+    way, and the one with input dropout on complete digits.
     """
     (x, y), (x_test, y_test) = _parted(seed)
     there, there_test = missing_by_value(x, seed), missing_by_value(x_test, seed + 1)
@@ -50,12 +50,12 @@ def fitted(seed: int, x: Tensor, y: Tensor, rate: float = 0.0) -> Weights:
 
 
 def missing_by_chance(x: Tensor, seed: int) -> Tensor:
-    """Returns which pixels are present, bool [n, 64]."""
+    """Returns which pixels are present, bool [n, 64], if they are missing completely at random."""
     return torch.rand(x.shape, generator=Generator().manual_seed(seed + 4 * 10**6)) >= MISSING
 
 
 def missing_by_value(x: Tensor, seed: int) -> Tensor:
-    """Returns the same, with a probability of missing that grows with the brightness from 0 to twice the share."""
+    """Returns which pixels are present, bool [n, 64], if P(missing) grows with brightness, from 0 to 2 * MISSING."""
     return torch.rand(x.shape, generator=Generator().manual_seed(seed + 5 * 10**6)) >= 2 * MISSING * x
 
 
@@ -65,7 +65,7 @@ def covariance(x: Tensor) -> Tensor:
 
 
 def imputed(x: Tensor, there: Tensor, mean: Tensor, cov: Tensor) -> Tensor:
-    """Replaces each missing number by its expectation given the present ones of its row, under a normal distribution."""
+    """Replaces each missing value by its expectation given the present values of its row, under a normal distribution."""
     filled = x.clone()
     for row, known in zip(filled, there, strict=True):
         gone = ~known

@@ -1,4 +1,4 @@
-"""Which examples to label next: those on which passes with dropout disagree, or random ones."""
+"""Active learning: the next labels are for examples on which passes with dropout disagree, or for random ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Choose = Callable[[Weights, Tensor], Tensor]
 
 
 def advantage(seed: int) -> float:
-    """Returns how much higher the curve of test accuracy by labels is if disagreement chooses examples than at random.
+    """Returns how much higher test accuracy is, averaged over label counts, if disagreement chooses examples and not chance.
 
-    Both begin with the same 20 digits and add 20 more six times. Each time a network with dropout is fitted from scratch,
-    with the same number of steps. The curves' mean heights are compared (Gal, Islam & Ghahramani 2017, arXiv:1703.02910,
-    with their BALD). Above 0 disagreement is better.
+    Both start with the same 20 digits and add 20 more, six times. Each time, a network with dropout is fitted from scratch,
+    with the same number of steps. The result is the difference of the mean heights of the two curves (Gal, Islam & Ghahramani
+    2017, arXiv:1703.02910, with their BALD). Above 0 disagreement is better.
     """
     masks, chance = Generator().manual_seed(seed + 3 * 10**6), Generator().manual_seed(seed + 4 * 10**6)
 
@@ -33,7 +33,7 @@ def advantage(seed: int) -> float:
 
 
 def curve(seed: int, choose: Choose) -> list[float]:
-    """Returns the test accuracy with 20 labels, 40, ..."""
+    """Returns the test accuracies with 20, 40, ..., 140 labels."""
     (x, y), (x_test, y_test) = split(seed)
     labelled = torch.zeros(len(y), dtype=torch.bool)
     labelled[:START] = True  # their order depends on the seed

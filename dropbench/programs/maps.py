@@ -1,4 +1,4 @@
-"""How much noise reaches the next layer if single pixels of maps are dropped, and if whole maps are dropped."""
+"""Compares how much noise reaches the next layer if single pixels of feature maps are dropped, and if whole maps are."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ N_TRAIN, MAPS, STEPS, RATE = 500, 16, 600, 0.3
 
 
 def behind_convolution(seed: int) -> float:
-    """Returns the log ratio of the noise's variances before the second convolution's ReLU, whole maps to single pixels.
+    """Returns log(noise variance with dropped maps / with dropped pixels) at the second convolution's output, before ReLU.
 
-    Above 0 single pixels inject less noise. Both have the same rate, in a trained network.
+    Above 0 dropped pixels inject less noise. Both have the same rate, in a trained network.
     """
     first, second, x = _network(seed)
     return math.log(ratio(first, second, x, pooled=False))
 
 
 def behind_pooling(seed: int) -> float:
-    """Returns the same with average pooling over 2 x 2 pixels between the two convolutions."""
+    """Returns the log ratio of `behind_convolution` with average pooling over 2 x 2 pixels between the two convolutions."""
     first, second, x = _network(seed)
     return math.log(ratio(first, second, x, pooled=True))
 

@@ -13,8 +13,8 @@ from dropbench.programs.network import Weights, fitted, logits, split, start
 
 N_TRAIN, STEPS, RATE = 200, 600, 0.5
 LOT, PRIVATE_STEPS, CLIP, NOISE, PRIVATE_LR = 50, 100, 1.0, 4.0, 0.5
-"""Of the private steps: LOT, expected examples per step; CLIP, the largest norm of an example's gradient; NOISE, the noise's
-standard deviation relative to CLIP."""
+"""For the private steps. LOT: the expected number of examples per step. CLIP: the largest norm of an example's gradient.
+NOISE: the standard deviation of the noise relative to CLIP."""
 
 
 def exposed(seed: int) -> float:
@@ -39,8 +39,8 @@ def attack(seed: int, network: Weights) -> float:
 def privately(seed: int) -> Weights:
     """Trains by SGD on gradients of single examples, each clipped to norm 1, with normal noise on their sum.
 
-    This is DP-SGD of Abadi et al. 2016 (arXiv:1607.00133): each example is in a lot at random, and the sum is divided by the
-    lot's expected size.
+    This is DP-SGD of Abadi et al. 2016 (arXiv:1607.00133): each example joins a step's lot independently at random, and the sum
+    is divided by the lot's expected size.
     """
     (x, y), _ = split(seed)
     x, y = x[:N_TRAIN], y[:N_TRAIN]

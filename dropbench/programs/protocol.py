@@ -1,4 +1,4 @@
-"""The comparison of no, half and the full dropout rate, in two settings for which the right diagnosis is known."""
+"""Compares no dropout, half of a rate and the full rate, in two settings for which the right diagnosis is known."""
 
 from __future__ import annotations
 

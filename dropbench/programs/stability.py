@@ -10,7 +10,7 @@ N_TRAIN, REPLACED, STEPS, RATE = 100, 2, 300, 0.5
 
 
 def change(seed: int) -> float:
-    """Returns how much more the network with dropout changes than the one without, in probability; below 0 it changes less."""
+    """Returns `mean_change` with dropout minus that without; below 0 the network with dropout changes less."""
     return mean_change(seed, RATE) - mean_change(seed, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""The effect of dropout on a variational autoencoder of digits."""
+"""Measures the effect of dropout on a variational autoencoder of digits."""
 
 from __future__ import annotations
 
