@@ -29,7 +29,7 @@ def likelihood_of_mask(seed: int) -> float:
 
 
 def mask_beside_negative_binomial(seed: int) -> float:
-    """Returns the held-out log-likelihood of masked Poisson counts minus that of negative binomial counts, in nats per count."""
+    """Returns the held-out log-likelihood of masked Poisson counts minus that of negative binomial ones, in nats per count."""
     (fit, held), _ = cells(seed)
     return log_likelihood("mask", fit, held) - log_likelihood("negative binomial", fit, held)
 
