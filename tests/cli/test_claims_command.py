@@ -171,7 +171,7 @@ def test_runs_together_may_be_claimed(bare: Path, capsys: pytest.CaptureFixture[
     wrong = {**claim, "contrast": "much['test_ece of 5 runs'] - 0.1"}
     state(bare, "wrong", claims={"churn": wrong}, checks={}, pilot=None)
     said = dropbench(capsys, "sweep", "study=wrong", *WORDS)
-    assert said.code == 2 and "an ensemble has accuracy, loss, brier, mae, rmse" in said.err
+    assert said.code == 2 and "the score of an ensemble can be accuracy, loss, brier, mae, rmse" in said.err
 
 
 def test_a_program_gives_numbers_that_are_judged_as_contrasts_are(

@@ -43,7 +43,7 @@ def test_a_measure_of_one_part_alone_is_compared(odd: Any, metric: str) -> None:
         ("epochs to val_loss=nan", "'nan' is not a number"),
         ("epochs to val_loss=1e999", "'1e999' is not a number"),
         ("epochs to train_norm=1", "no history has train_norm"),
-        ("updates to test_loss=1", "histories have train_ and val_ scores"),
+        ("updates to test_loss=1", "only train_ and val_ scores are stored"),
     ],
 )
 def test_a_metric_that_is_not_there(odd: Any, metric: str, said: str) -> None:
@@ -64,9 +64,9 @@ def test_a_metric_that_is_not_there(odd: Any, metric: str, said: str) -> None:
         ("seed<=", "write key, comparison, value"),
         ("seed=3 and and seed=4", "write key, comparison, value"),
         ("seed<x", "x is not a number; compare names with = or !="),
-        ("seed<=nan", "no remaining run fits"),
-        ("seed>=1e999", "no remaining run fits"),
-        ("status=[", "no remaining run fits"),
+        ("seed<=nan", "no remaining run matches"),
+        ("seed>=1e999", "no remaining run matches"),
+        ("status=[", "no remaining run matches"),
         ("nothing=1", "unknown filter 'nothing'"),
     ],
 )

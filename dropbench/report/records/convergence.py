@@ -123,7 +123,7 @@ def asked(metric: str | None, measures: Measures) -> Convergence | None:
     column = typed["score"]
     score = Measure("train", column, Declaration(range=(0.0, None))) if column in _OF_UPDATES else measures.read(column)
     if score.part not in ("train", "val", "gap") or (score.part == "gap" and kind in ("first", "area")):
-        raise UsageError(f"'{metric}': histories have train_ and val_ scores; write {_WRITE}")
+        raise UsageError(f"'{metric}': only train_ and val_ scores are stored for each epoch; write {_WRITE}")
     found = Convergence(kind, score, column)
     if kind in ("at", "jump"):
         return replace(found, epoch=int(typed["epoch"]))
@@ -195,7 +195,9 @@ def _values(frame: pd.DataFrame, histories: Mapping[str, Path], wanted: Converge
     curves = {run: evaluated(histories[run], score, _COLUMN[wanted.unit]) for run in completed}
     if completed and not any(curves.values()):
         if wanted.unit == "updates" and any(evaluated(histories[run], score) for run in completed):
-            raise UsageError(f"'{metric}': these runs were made before updates were counted; write 'epochs to'")
+            raise UsageError(
+                f"'{metric}': an older dropbench, which did not count updates, made these runs; write 'epochs to' instead"
+            )
         scores = sorted({c for c in frame.columns if c.startswith(("train_", "val_")) and not c.endswith("_examples")})
         raise UsageError(f"'{metric}': no history has {score}; {nearest(score, scores)}")
     if wanted.kind == "first" and not wanted.score.direction:
@@ -250,4 +252,4 @@ def _notes(wanted: Convergence, values: Sequence[float]) -> list[str]:
     if not never:
         return [said]
     runs = count(never, "run")
-    return [f"{said} {runs} of {len(values)} never got there: they count as slowest, by rank; medians are in --wide."]
+    return [f"{said} {runs} of {len(values)} never reached it; they are ranked as slowest. --wide shows medians."]

@@ -120,7 +120,7 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
             there = ", ".join([*valid[:_LONG], *["..."] * (len(valid) > _LONG)])
-            raise UsageError(f"--where '{key}{sign}{value}': no remaining run fits; their values are: {there}")
+            raise UsageError(f"--where '{key}{sign}{value}': no remaining run matches; their values are: {there}")
     return frame[keep]
 
 

@@ -72,7 +72,9 @@ def asked(text: str, measures: Measures) -> Together | None:
         return None
     metric, size = typed["metric"], int(typed["size"])
     if metric not in SCORES:
-        raise UsageError(f"'{text}': an ensemble has {', '.join(SCORES)}; write 'test_accuracy of {max(size, 2)} runs'")
+        raise UsageError(
+            f"'{text}': the score of an ensemble can be {', '.join(SCORES)}; write 'test_accuracy of {max(size, 2)} runs'"
+        )
     if size < 2:
         raise UsageError(f"'{text}': an ensemble needs at least two runs; write 'test_{metric} of 5 runs'")
     score = measures.of("test", metric)

@@ -140,8 +140,8 @@ class Contrast:
 
     @property
     def how_lost(self) -> str:
-        """The reason why seeds have no number: they `diverged` or, for the time to a score, `never got there`."""
-        return "never got there" if self.measure.declared.unit in WHOLE else "diverged"
+        """The reason why seeds have no number: they `diverged` or, for the time to a score, `never reached it`."""
+        return "never reached it" if self.measure.declared.unit in WHOLE else "diverged"
 
     @property
     def resolution(self) -> float:

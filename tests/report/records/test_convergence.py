@@ -75,7 +75,7 @@ def test_what_is_asked(fake: Any) -> None:
     [
         ("epochs to val_accuracy", "write 'epochs to val_accuracy=0.9'"),
         ("epochs to val_accuracy=high", "'high' is not a number"),
-        ("epochs to test_accuracy=0.9", "histories have train_ and val_ scores"),
+        ("epochs to test_accuracy=0.9", "only train_ and val_ scores are stored"),
         ("epochs to val_mystery=1", "no history has val_mystery"),
         ("updates until val_accuracy=0.9", "write 'epochs to val_accuracy=0.9', 'updates to val_accuracy=0.9', 'area"),
         ("area", "--metric area: no run here has this metric"),
@@ -134,7 +134,7 @@ def test_a_report_about_updates(fake: Any, store: Any) -> None:
 
 def test_histories_from_before_updates_were_counted(fake: Any, store: Any) -> None:
     stored(fake, store, lag=0)
-    with pytest.raises(UsageError, match="made before updates were counted; write 'epochs to'"):
+    with pytest.raises(UsageError, match="did not count updates, made these runs; write 'epochs to'"):
         report.build([store.root], metric="updates to val_accuracy=0.7")
     stored(fake, store, lag=0, steps=30, **{"dropout": "standard", "dropout.rate": 0.5})
     table = report.build([store.root], metric="updates to val_accuracy=0.7").comparisons[0].table
@@ -148,7 +148,7 @@ def test_runs_that_never_get_there_are_not_left_out(fake: Any, store: Any) -> No
     table = made.comparisons[0].table.set_index("arm")
     assert table["val_accuracy_epochs_median"].tolist() == [8, math.inf]
     assert table["n"].tolist() == [6, 6]
-    assert "6 runs of 12 never got there" in "\n".join(made.notes)
+    assert "6 runs of 12 never reached it" in "\n".join(made.notes)
     shown = report.render(made, width=200)
     assert "never 6/6" in shown and not re.search(r"\binf\b", shown)
 

@@ -83,7 +83,8 @@ def test_what_is_asked(fake: Any) -> None:
         assert wanted is not None and (str(wanted.measure), wanted.size) == (column, size)
     assert asked("test_accuracy", measures) is None and asked("epochs to val_accuracy=0.9", measures) is None
     with pytest.raises(
-        UsageError, match="an ensemble has accuracy, loss, brier, mae, rmse; write 'test_accuracy of 5 runs'"
+        UsageError,
+        match="the score of an ensemble can be accuracy, loss, brier, mae, rmse; write 'test_accuracy of 5 runs'",
     ):
         asked("test_ece of 5 runs", measures)
     with pytest.raises(UsageError, match="needs at least two runs; write 'test_loss of 5 runs'"):

@@ -179,7 +179,7 @@ def test_a_run_that_never_gets_there_is_slowest_and_does_not_void_its_arm(never:
     as_lost = compared({s: v for s, v in ours.items() if s not in never}, base, never, measure=epochs, region=1.0)
     assert found.difference == as_lost.difference and found.verdict == as_lost.verdict == "worse"
     assert math.isfinite(found.difference.mean) and found.difference.lost == len(never)
-    assert found.how_lost == "never got there"
+    assert found.how_lost == "never reached it"
     both = compared(ours, {s: INF if s == 5 else v for s, v in base.items()}, measure=epochs, region=1.0)
     assert both.difference.tied == (5 in never) and both.difference.won == (5 not in never)
 

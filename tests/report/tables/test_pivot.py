@@ -107,7 +107,7 @@ def test_conditions(grid: Any, condition: str, n: int) -> None:
         found = report.build([grid], where=[condition])
         assert sum(c.table["n"].sum() for c in found.comparisons) == n
     else:
-        with pytest.raises(UsageError, match="no remaining run fits; their values are: null"):
+        with pytest.raises(UsageError, match="no remaining run matches; their values are: null"):
             report.build([grid], where=[condition])
 
 
