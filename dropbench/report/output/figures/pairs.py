@@ -46,7 +46,7 @@ def draw(comparison: Comparison) -> Picture | None:
             words = ("better", "worse") if measure.direction else ("higher", "lower")
             told.append(f"{label} {words[0]} under {up} of {len(both[label])} seeds, {words[1]} under {worse_seeds}")
             axes.set_title(f"{up} of {len(both[label])} {words[0]}")
-        drawn.supxlabel("one line a seed", fontsize="medium")
+        drawn.supxlabel("one line per seed", fontsize="medium")
         drawn.supylabel(measure.axis, fontsize="medium")
         keys = [
             style.Line2D([], [], color=style.BLUE, marker="o", markersize=4, linewidth=1, label=words[0]),
