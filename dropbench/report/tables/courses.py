@@ -18,9 +18,12 @@ from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key to tune first: no other key changes the effect of dropout as much."""
+PATIENCE, MONITOR = "train.patience", "train.monitor"
 AT_MOST = 60
 """The default limit of seeds of --until-settled."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
+_SHORTEST = 5
+"""The number of epochs below which a best epoch says little."""
 _SPOKEN = 6
 """The number of candidates, and of arms, that a sentence names."""
 
@@ -51,7 +54,7 @@ def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
 def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
     """Return warnings about the sweep, each with the options that avoid the problem. plans: the plans of the runs."""
     fixed = comparison.tuned or any(p.course is not None and p.course.rule.pilot for p in plans)
-    return (*_again(comparison, plans), *([] if fixed else _untuned(comparison)))
+    return (*_again(comparison, plans), *_overtrained(comparison), *([] if fixed else _untuned(comparison)))
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note]:
@@ -178,6 +181,31 @@ def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diag
             "--until-settled corrects for each look",
             options=("--until-settled", *most),
         )
+
+
+def _overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Warn if an arm does better than a baseline that is scored long after its best epoch: stopping earlier may do as much."""
+    baseline = comparison.baseline
+    better = [label for label, c in comparison.verdicts.items() if c.direction == "better"]
+    if baseline is None or not better or "best_epoch" not in comparison.runs:
+        return
+    runs = comparison.runs_of(baseline)
+    runs = runs[(runs["status"] == "completed") & runs["best_epoch"].notna()]
+    stops = PATIENCE in runs and any((number(v) or 0) > 0 for v in runs[PATIENCE].tolist())
+    if runs.empty or stops or (runs["chosen_epoch"] != runs["epochs_run"]).any():
+        return
+    best, last = float(runs["best_epoch"].median()), float(runs["epochs_run"].median())
+    if last < _SHORTEST or best > last / 2:
+        return
+    score = "validation loss" if MONITOR not in runs or set(runs[MONITOR]) == {"val_loss"} else "validation score"
+    yield Diagnosis(
+        "trained past its best",
+        (baseline, *better),
+        f"{baseline} had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the last epoch. "
+        f"{' and '.join(better[:3])} may do better only because of overfitting later.",
+        f"{PATIENCE} stops each run early and tests it at its own best epoch",
+        options=(f"{PATIENCE}={max(2, round(last / 5))}",),
+    )
 
 
 def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
