@@ -33,17 +33,18 @@ class State:
         The rest of a sentence that begins with the job's name.
     tasks : mapping of str to int
         For an array, how many tasks are in each state; empty otherwise.
+    ended : bool
+        Whether it is known to have ended; False for a job that never began too, because it may be about to.
+    out_of_sight : bool
+        Whether it is on a machine that cannot be seen from here, so that it may be running.
     """
 
     job: Job
     alive: bool
     said: str
     tasks: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def out_of_sight(self) -> bool:
-        """Whether it is on a machine that cannot be seen from here, so that it may yet go on."""
-        return self.said.startswith("is on ")
+    ended: bool = False
+    out_of_sight: bool = False
 
 
 def states(root: Path, working: Callable[[], Sequence[Trainer]] | None = None) -> list[State]:
@@ -78,17 +79,19 @@ def _of_one(job: Job, working: Callable[[], Sequence[Trainer]]) -> State:
     if member is None:
         return State(job, False, "never began")
     if member.code is not None:
-        return State(job, False, ended(member.code))
+        return State(job, False, ended(member.code), ended=True)
     if member.process is None:
-        return State(job, False, f"is on {member.node}; whether it has died cannot be seen from here")
+        said = f"is on {member.node}; whether it has died cannot be seen from here"
+        return State(job, False, said, out_of_sight=True)
     here = alive.this()
     if here is not None and member.process.is_near(here):
         if member.process.has_ended(here):
-            return State(job, False, f"has died ({where(member.process)} is gone)")
+            return State(job, False, f"has died ({where(member.process)} is gone)", ended=True)
         return State(job, True, f"trains ({where(member.process)})")
     if any(trainer.process == member.process for trainer in working()):
         return State(job, True, f"trains ({where(member.process)})")
-    return State(job, False, f"is on {member.node} and has not been seen training: it still plans, or it has died")
+    said = f"is on {member.node} and has not been seen training: it still plans, or it has died"
+    return State(job, False, said, out_of_sight=True)
 
 
 def ended(code: int) -> str:
@@ -103,7 +106,8 @@ def _of_array(job: Job) -> State:
     told = Counter(task_states(job))
     lives = any(state in LIVE for state in told)
     counted = ", ".join(f"{n} {state}" for state, n in sorted(told.items()))
-    return State(job, lives, f"has {count(len(job.tasks), 'task')}: {counted}", dict(told))
+    over = bool(told) and not lives  # without tasks it is being submitted
+    return State(job, lives, f"has {count(len(job.tasks), 'task')}: {counted}", dict(told), ended=over)
 
 
 def member_of(job: Job) -> Member | None:

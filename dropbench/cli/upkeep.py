@@ -103,13 +103,11 @@ def prune_runs(folders: Sequence[Path], only: Sequence[str], *, dry_run: bool, y
 
 
 def _ended_jobs(root: Path) -> list[Item]:
-    """The jobs that are known to have ended; one that may still go on where it cannot be seen from here is kept."""
+    """The jobs that are known to have ended."""
     from dropbench.cli.jobs import states
     from dropbench.report.upkeep import Item
 
-    return [
-        Item("jobs", state.job.folder, state.said) for state in states(root) if not (state.alive or state.out_of_sight)
-    ]
+    return [Item("jobs", state.job.folder, state.said) for state in states(root) if state.ended]
 
 
 def _removed(kinds: dict[str, list[tuple[Path, str]]], store: Store, shown: Shown, *, dry_run: bool, yes: bool) -> int:

@@ -49,9 +49,8 @@ def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Returns the dense layers x W + b, [K, B, O], for x [K, B, I], weight [K, I, O] and bias [K, 1, O]."""
-    if (
-        plain()
-    ):  # one replica at a time, since products of rows and columns in the gradients round differently in a stack
+    if plain():
+        # One replica at a time, since products of rows and columns in the gradients round differently in a stack.
         return torch.stack([torch.addmm(*one) for one in zip(bias, x, weight, strict=True)])
     if _ours(x, weight):
         out: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]

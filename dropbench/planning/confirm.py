@@ -44,9 +44,8 @@ def plan(
     parts = [make(command, composer) for command in commands]
     for (name, config), part in zip(arms.items(), parts, strict=True):
         now, then = (_settings(c) for c in (part.specs[0].as_dict(), config))
-        if changed := sorted(
-            key for key in now.keys() | then.keys() if now.get(key) != then.get(key)
-        ):  # null is the same as absent
+        # null is the same as absent
+        if changed := sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key)):
             raise UsageError(
                 f"--confirm: {name} cannot be repeated, because {', '.join(changed[:3])} has changed since; "
                 "run its sweep again first"

@@ -262,9 +262,8 @@ class Claims:
                     continue
                 chain = self._chain(run)
                 if after:
-                    if all(
-                        place != known for known, _ in chain
-                    ):  # unreachable for good: no owner starts a second chain for the same run
+                    # Outside of its chain it is unreachable for good: no owner starts a second chain for the same run.
+                    if all(place != known for known, _ in chain):
                         _remove(place)
                 elif chain and self._is_dead(chain[-1][1]) and self._follow(run, chain):
                     self._give_up(run)

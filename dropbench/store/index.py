@@ -121,9 +121,8 @@ class Index:
         entry = self._entries.get(_key(folder))
         if entry is None or entry.told is None:
             entry = self._entry_known(folder)
-        if (
-            entry is not None and entry.told is not None
-        ):  # test.npz is checked together with the record: its mark is one of the entry's marks
+        # test.npz is checked together with the record: its mark is one of the entry's marks.
+        if entry is not None and entry.told is not None:
             return entry.told[0]
         if entry is not None:
             entry.read_now()

@@ -229,7 +229,8 @@ def test_prune_removes_damaged_checkpoints_and_jobs_that_have_ended(
     newer = swept.root / "work" / "y.safetensors"
     tensors.write(newer, {}, {"form": 99})
     asked = {"command": ("sweep",), "where": str(swept.root), "plans": (), "created": "2026-01-01", "node": "here"}
-    going, done, elsewhere = (jobs.new(swept.root, "sweep", **asked) for _ in range(3))
+    going, done, elsewhere, beginning = (jobs.new(swept.root, "sweep", **asked) for _ in range(4))
+    submitting = jobs.new(swept.root, "sweep", **asked, cluster="local")  # its tasks are not known yet
     jobs.begin(going.folder, jobs.COMMAND, "here")
     jobs.begin(done.folder, jobs.COMMAND, "here")
     jobs.end(done.folder, jobs.COMMAND, 0)
@@ -241,7 +242,7 @@ def test_prune_removes_damaged_checkpoints_and_jobs_that_have_ended(
     shown = dropbench(capsys, "runs", "prune", "--yes")
     assert shown.code == 0 and "is done" in shown.out and "removed 4" in shown.out
     assert not done.folder.exists() and not any(path.exists() for path in damaged)
-    assert going.folder.exists() and elsewhere.folder.exists() and newer.exists()
+    assert all(job.folder.exists() for job in (going, elsewhere, beginning, submitting)) and newer.exists()
     assert dropbench(capsys, "runs", "verify").code == 0
 
 

@@ -256,9 +256,8 @@ class _Arm:
 
     def _kept(self, others: Floats | None) -> tuple[Floats, Floats]:
         """Return the same intervals, extended by the values that the largest statistic of other arms reaches under the flip."""
-        if (
-            others is None or self.moments.spread + self.floor == 0
-        ):  # all differences are equal, so the statistic is not defined
+        # Without spread and floor all differences are equal, and the statistic is not defined.
+        if others is None or self.moments.spread + self.floor == 0:
             return self._own
         # A value at the distance |v - mean| = u has the statistic z if u / (sqrt(u² + spread²) + floor) = z.
         z, s, a = _back(others, self.moments.n), self.moments.spread, self.floor

@@ -202,7 +202,7 @@ def _overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
         "trained past its best",
         (baseline, *better),
         f"{baseline} had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the last epoch. "
-        f"{' and '.join(better[:3])} may do better only because of overfitting later.",
+        f"{' and '.join(better[:3])} may do better only because {'it overfits' if len(better) == 1 else 'they overfit'} later.",
         f"{PATIENCE} stops each run early and tests it at its own best epoch",
         options=(f"{PATIENCE}={max(2, round(last / 5))}",),
     )
