@@ -1,4 +1,4 @@
-"""`dropbench report --confirm`: trains the rates and strengths that a report chose, and their baseline, under fresh seeds."""
+"""`dropbench report --confirm`: trains the arms that a report chose, and their baseline, under fresh seeds."""
 
 from __future__ import annotations
 
@@ -10,23 +10,29 @@ from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
     from dropbench.cli.console import Shown
+    from dropbench.cli.dry_run import DryRun
     from dropbench.report.tables.comparison import Comparison
     from dropbench.report.tables.report import Report
 
 
-def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown) -> int:
-    """Train each chosen rate or other strength and its baseline under fresh seeds, one plan for each comparison.
+def confirm(
+    report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: Shown, *, dry_run: DryRun | None = None
+) -> int:
+    """Train each chosen arm and its baseline under fresh seeds, one plan for each comparison.
 
     Parameters
     ----------
     report : Report
-        It holds the chosen strength of each regularizer.
+        It holds the chosen strength of each regularizer; of a comparison without one, the arm with the best validation score is
+        trained.
     paths : sequence of Path
         What the report was made from. This must be one results folder, because the runs are added to it.
     conf : sequence of Path
         The user's folders of options.
     shown : Shown
         Prints the commands of the runs and their report.
+    dry_run : DryRun or None
+        If given, say what would be trained, and stop.
 
     Returns
     -------
@@ -36,7 +42,7 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     Raises
     ------
     UsageError
-        If no strength was chosen, if several folders are named, or if an arm can no longer be run as it was.
+        If no arm was chosen, if several folders are named, or if an arm can no longer be run as it was.
     """
     from dropbench.cli.proposals import data_root
     from dropbench.cli.sweep import carry_out
@@ -44,6 +50,7 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     from dropbench.config.typed import command, words_of
     from dropbench.planning import confirm, reproduce
     from dropbench.planning.continuing import Course
+    from dropbench.report.tables.repeats import to_repeat
     from dropbench.seeds import fresh
     from dropbench.store import RUNS, Store
 
@@ -55,45 +62,55 @@ def confirm(report: Report, paths: Sequence[Path], conf: Sequence[Path], shown: 
     code, stored = 0, Store(paths[0]).plans()
     with composer(conf) as c:
         for comparison in chosen:
-            strengths = [choice.chosen for choice in comparison.choices if not choice.idle]
-            labels = dict.fromkeys([comparison.baseline, *strengths])
-            arms = {str(label): report.configs[comparison.run_of(str(label))] for label in labels}
-            seeds = fresh([s for choice in comparison.choices for s in choice.seeds])
+            labels = [str(comparison.baseline), *to_repeat(comparison)]
+            arms = {label: report.configs[comparison.run_of(label)] for label in labels}
+            runs, seeds = _deciding(comparison)
             runs_there = comparison.runs["run_id"].tolist()
             places = reproduce.places(str(paths[0]), data_root(stored, runs_there))
-            plan, commands = confirm.plan(str(comparison.baseline), arms, seeds, places, c)
+            plan, commands = confirm.plan(str(comparison.baseline), arms, fresh(seeds), places, c)
             for overrides in commands:
                 shown.note(command("sweep", *words_of("--conf", conf), *overrides))
-            chose = [comparison.runs_of(label) for choice in comparison.choices for label in choice.of]
-            runs = dict.fromkeys(run for of_arm in chose for run in of_arm["run_id"].tolist())
-            course = Course(plan, confirms=tuple(runs))
-            code = max(code, carry_out(course, conf, shown))
+            course = Course(plan, confirms=runs)
+            code = max(code, carry_out(course, conf, shown, dry_run=dry_run))
     return code
 
 
+def _deciding(c: Comparison) -> tuple[tuple[str, ...], list[int]]:
+    """Return the runs that decided which arms are trained again, and the seeds under which these were compared."""
+    labels = {label for choice in c.choices for label in choice.of} or set(c.labels)
+    runs = c.runs[c.runs["label"].isin(labels)]
+    seeds = {seed for choice in c.choices for seed in choice.seeds} or {int(s) for s in runs["seed"].tolist()}
+    return tuple(sorted(set(runs["run_id"].tolist()))), sorted(seeds)
+
+
 def _to_confirm(report: Report) -> list[Comparison]:
-    """Return the comparisons with a chosen strength to run beside a baseline. Raises UsageError if there are none."""
-    with_choice = [c for c in report.comparisons if c.choices]
-    if not with_choice and any(c.tuned for c in report.comparisons):
+    """Return the comparisons with an arm to run again beside a baseline. Raises UsageError if there are none."""
+    from dropbench.report.tables.repeats import to_repeat
+
+    if chosen := [c for c in report.comparisons if to_repeat(c)]:
+        return chosen
+    asking = [c for c in report.comparisons if not c.fresh]
+    if not asking:
+        raise UsageError(
+            "--confirm: these runs are under fresh seeds already; leave out the filter, and all runs are shown"
+        )
+    if any(c.tuned for c in asking):
         raise UsageError(
             "--confirm: these arms were chosen under other seeds than this report shows, so this report already confirms them"
         )
-    if not with_choice:
+    if all(len(c.arms) < 2 for c in asking):
         raise UsageError(
-            "--confirm: no rate or other strength was chosen; that needs several values of one and a baseline, such as "
-            "dropout=none,standard dropout.rate=0.1,0.3,0.5, or regularizer=none,[mixup] regularizer.mixup.alpha=0.2,0.5"
+            "--confirm: there is a single arm, so nothing was chosen; an example: dropbench sweep study=three_arm"
         )
-    beside = [c for c in with_choice if c.baseline is not None]
+    beside = [c for c in asking if c.baseline is not None and c.measure is not None]
     if not beside:
+        chosen = {choice.chosen for choice in asking[0].choices}
+        example = next((label for label in asking[0].labels if label not in chosen), asking[0].labels[0])
         raise UsageError(
-            "--confirm: there is no baseline to compare the choice with; name one, as in --baseline "
-            f"'{next(label for label in with_choice[0].labels if label != with_choice[0].choices[0].chosen)}'"
+            f"--confirm: there is no baseline to compare the choice with; name one, as in --baseline '{example}'"
         )
-    chosen = [c for c in beside if not all(choice.idle for choice in c.choices)]
-    if not chosen:
-        tried = ", ".join(dict.fromkeys(choice.variant for c in beside for choice in c.choices))
-        raise UsageError(
-            f"--confirm: the arm without it is best on validation data, so there is no strength of {tried} to run again; "
-            "type the same sweep with other strengths"
-        )
-    return chosen
+    tried = ", ".join(dict.fromkeys(choice.variant for c in beside for choice in c.choices)) or "the other arms"
+    raise UsageError(
+        f"--confirm: {beside[0].baseline} is best on validation data, so there is nothing of {tried} to run again; "
+        "type the same sweep with other strengths"
+    )

@@ -118,7 +118,18 @@ def compared(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> Report:
     from dropbench.cli.proposals import with_commands
     from dropbench.report import for_plan
 
-    return with_commands(for_plan(store, kept), [store.root], conf)
+    return with_commands(for_plan(store, kept), [store.root], conf, confirm=_confirming(kept, store, conf))
+
+
+def _confirming(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> str | None:
+    """Return the command that trains under fresh seeds what this plan chose, and no more; None if there is no such command."""
+    from dropbench.config.typed import words_of
+
+    asking = {p.plan_id for p in store.plans() if p.course is None or not p.course.rule.confirms}
+    if kept.study is None and asking != {kept.plan_id}:
+        return None
+    of = [] if kept.study is None else [f"study={kept.study}"]
+    return shlex.join(["dropbench", "report", str(store.root), *of, *words_of("--conf", conf), "--confirm"])
 
 
 def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:

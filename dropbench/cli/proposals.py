@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from dropbench.store import StoredPlan
 
 
-def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path], *, arms: bool = False) -> Report:
+def with_commands(
+    report: Report, paths: Sequence[Path], conf: Sequence[Path], *, arms: bool = False, confirm: str | None = None
+) -> Report:
     """Return the report with the commands for its proposals, except those whose options have changed since.
 
     Parameters
@@ -31,6 +33,8 @@ def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path], *
         The user's folders of options.
     arms : bool
         Whether to add the command of each arm too.
+    confirm : str or None
+        The command that trains the chosen arms under fresh seeds, if there is one for this report.
     """
     from dropbench.store import RUNS, Store
 
@@ -40,7 +44,8 @@ def with_commands(report: Report, paths: Sequence[Path], conf: Sequence[Path], *
     return replace(
         report,
         comparisons=tuple(
-            _Typist(c, report.configs, _of(c, stored), str(root), conf).told(arms=arms) for c in report.comparisons
+            _Typist(c, report.configs, _of(c, stored), str(root), conf, confirm).told(arms=arms)
+            for c in report.comparisons
         ),
     )
 
@@ -65,20 +70,24 @@ def _of(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[StoredPlan]
 
 @dataclass(frozen=True)
 class _Typist:
-    """Writes the commands of one comparison. configs: by run id. plans: those of its runs. root: the results folder."""
+    """Writes the commands of one comparison.
+
+    configs: by run id. plans: those of its runs. root: the results folder. confirm: the command with `--confirm`, if any.
+    """
 
     comparison: Comparison
     configs: Mapping[str, Mapping[str, Any]]
     plans: Sequence[StoredPlan]
     root: str
     conf: Sequence[Path]
+    confirm: str | None
 
     def told(self, *, arms: bool) -> Comparison:
         c = self.comparison
         return replace(
             c,
             typed={label: text for label in c.labels if (text := self._arm(label))} if arms else {},
-            diagnosis=tuple(self._with_runs(d) for d in c.diagnosis or ()),
+            diagnosis=None if c.diagnosis is None else tuple(self._with_runs(d) for d in c.diagnosis),
             further=tuple(self._with_sweep(d) for d in c.further),
         )
 
@@ -102,6 +111,8 @@ class _Typist:
         """Add to a diagnosis the commands for the runs that it asks for."""
         from dropbench.planning.reproduce import commands
 
+        if told.confirm and self.confirm is not None:
+            return replace(told, commands=(self.confirm,))
         with suppress(UsageError):
             steps = [(s.config, s.seeds) for s in told.steps]
             told = replace(told, commands=tuple(commands(steps, self.root, self.conf, data_root=self._data_root)))

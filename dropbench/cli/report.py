@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,12 +34,14 @@ class Presentation:
     every: float | None = None
     """Seconds between two updates while a sweep runs elsewhere; None shows the report once."""
     confirm: bool = False
-    """Whether to train the chosen rates and strengths under fresh seeds, instead of showing the report."""
+    """Whether to train the chosen arms under fresh seeds, instead of showing the report."""
     quiet: bool = False
     tables: tuple[str, ...] = ()
     """Names of the tables to write; empty for all."""
     explain: bool = False
     """Whether to explain every number in plain words too."""
+    dry_run: bool = False
+    """Whether to say what `confirm` would train, and stop."""
 
 
 def report(selection: Selection, presentation: Presentation, conf: Sequence[Path]) -> int:
@@ -63,8 +66,10 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     made = built(selection, conf, arms=presentation.fmt == "html")
     if presentation.confirm:
         from dropbench.cli.confirm import confirm
+        from dropbench.cli.dry_run import DryRun
 
-        return confirm(made, selection.paths() or [Path("results")], conf, shown)
+        paths = selection.paths() or [Path("results")]
+        return confirm(made, paths, conf, shown, dry_run=DryRun() if presentation.dry_run else None)
     if presentation.explain:
         from dropbench.report import explained
 
@@ -126,6 +131,8 @@ def check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(
             "--confirm trains runs and does not draw figures: leave out --figures, and draw them afterwards"
         )
+    if presentation.dry_run and not presentation.confirm:
+        raise UsageError("--dry-run is for --confirm, because nothing else of a report trains runs: add --confirm")
     _check_figures(presentation)
     _check_tables(presentation)
     _check_sql(selection, presentation)
@@ -253,7 +260,9 @@ def _follow(selection: Selection, conf: Sequence[Path], every: float, shown: Sho
 def built(selection: Selection, conf: Sequence[Path], *, arms: bool = False) -> Report:
     """Return the report on what is stored now. arms: whether to add the command that runs each arm again."""
     from dropbench.cli.proposals import with_commands
+    from dropbench.config.typed import words_of
     from dropbench.report import Questions, asked, build, claims, list_runs, pivot
+    from dropbench.store import RUNS
 
     paths, filters, where, metric = selection.paths(), selection.filters(), selection.where, selection.metric
     if any(selection.questions().values()):
@@ -277,7 +286,9 @@ def built(selection: Selection, conf: Sequence[Path], *, arms: bool = False) -> 
     compared = build(
         paths, filters, selection.baseline, where=where, metric=metric, rope=selection.rope, about=selection.about
     )
-    return with_commands(compared, paths, conf, arms=arms)
+    alone = len(paths) < 2 and all((p / RUNS).is_dir() for p in paths)  # --confirm adds runs to one results folder
+    confirm = shlex.join([*shlex.split(selection.command()), *words_of("--conf", conf), "--confirm"]) if alone else None
+    return with_commands(compared, paths, conf, arms=arms, confirm=confirm)
 
 
 def _present(built: Report, presentation: Presentation, shown: Shown) -> None:

@@ -145,8 +145,11 @@ def report(
         bool,
         typer.Option(
             "--confirm",
-            help="Train each chosen rate (or other strength) and its baseline under fresh seeds, and compare those runs.",
+            help="Train the chosen arms (such as the best rate) and their baseline under fresh seeds, and compare those runs.",
         ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --confirm: say what would be trained, and stop.")
     ] = False,
     tables: Annotated[
         str | None,
@@ -192,6 +195,7 @@ def report(
     - `dropbench report --runs --where 'data.n_train<=1000' --format csv --out runs.csv`
     - `dropbench report --sql 'select arm, "dropout.rate", avg(test_accuracy) from runs group by all order by 3'`
     - `dropbench report study=three_arm --explain`
+    - `dropbench report --confirm --dry-run`
     - `dropbench report --claims --format csv --out claims.csv`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --figure-width column`
@@ -216,6 +220,7 @@ def report(
         quiet,
         tuple(name.strip() for name in tables.split(",")) if tables is not None else (),
         explain,
+        dry_run,
     )
     raise typer.Exit(report(selection, presentation, conf or []))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from dropbench.errors import UsageError, nearest
-from dropbench.report.assemble import labelled, said_of, unfiltered
+from dropbench.report.compared import labelled
+from dropbench.report.gathered import said_of, unfiltered
 from dropbench.report.records.convergence import in_words
 from dropbench.report.records.load import from_store
 from dropbench.report.records.measures import Measure

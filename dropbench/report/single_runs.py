@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dropbench.report.assemble import gather, with_asked
+from dropbench.report.gathered import gather, with_asked
 from dropbench.report.tables.notes.runs import skipped
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.runs import runs_of

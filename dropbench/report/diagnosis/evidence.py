@@ -11,6 +11,7 @@ from dropbench.report.records.history import columns
 from dropbench.report.records.measures import Measure
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.tables.arms import belongs_to_arm
+from dropbench.report.tables.columns import p_value
 from dropbench.report.tables.comparison import Comparison, Config
 from dropbench.store.epochs import Epochs
 from dropbench.values import flatten
@@ -102,6 +103,12 @@ class Evidence:
         while len(self._read) > max(_HELD, 2 * len(rows)):
             del self._read[next(iter(self._read))]
         return by_seed
+
+
+def p_of(contrast: Contrast) -> str:
+    """Return p as in the table: `p = 0.0039`."""
+    shown = p_value(contrast.difference.p_adjusted)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
 
 
 def _settings(config: Config) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from dropbench.values import number
 
 FIRST_LOOK = 10
 """The number of seeds to have in all if there are too few for any verdict: as many as the three-arm study runs."""
+MANY_SEEDS = 100
+"""The most seeds in all that are proposed. An effect that needs more is small compared with the spread over seeds."""
 MOST = 0.9
 """A rate above this is not proposed."""
 

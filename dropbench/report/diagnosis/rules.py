@@ -14,15 +14,17 @@ import numpy as np
 
 from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.curves import both_reach, ends_at_best
-from dropbench.report.diagnosis.evidence import Evidence
+from dropbench.report.diagnosis.evidence import Evidence, p_of
+from dropbench.report.diagnosis.fresh import fresh as under_fresh
+from dropbench.report.diagnosis.remedies import MANY_SEEDS
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Scores
 from dropbench.report.statistics.contrast import Contrast, Minus
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, interval
 from dropbench.report.statistics.judged import judged
-from dropbench.report.tables.columns import p_value
 from dropbench.report.tables.comparison import Diagnosis, Step
+from dropbench.report.tables.repeats import to_repeat
 from dropbench.seeds import fresh
 from dropbench.values import count, plural
 
@@ -34,8 +36,6 @@ SLOWER = 0.1
 measured once per epoch."""
 OFTEN = 0.25
 """The share of an arm's runs, and at least two of them, that must be unstable: a single one may be an accident of its seed."""
-MANY_SEEDS = 100
-"""The most seeds in all that are proposed. An effect that needs more is small compared with the spread over seeds."""
 
 
 STEERED = ("same runs", "misplaced", "too aggressive")
@@ -46,10 +46,15 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
     """Return every rule that fits, in reading order. Empty for a metric without a known better direction."""
     if not e.others or not e.score.direction:
         return []
+    settled = under_fresh(e)
+    if e.comparison.fresh:  # its arms are chosen already
+        return settled
     broken = unstable(e)  # comes first, because all other rules assume runs that trained stably
     steady = [] if any("diverged" in d.says for d in broken) else no_overfitting(e)
-    told = [*broken, *same_runs(e), *steady, *helping(e), *misplaced(e), *too_aggressive(e), *slower(e)]
-    return [*told, *undecided(e, {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
+    asked = {label for d in settled for label in d.arms}
+    helps = [d for d in helping(e) if asked.isdisjoint(d.arms)]
+    told = [*broken, *same_runs(e), *steady, *settled, *helps, *misplaced(e), *too_aggressive(e), *slower(e)]
+    return [*told, *undecided(e, asked | {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
 
 
 def same_runs(e: Evidence) -> list[Diagnosis]:
@@ -108,15 +113,17 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
 def helping(e: Evidence) -> list[Diagnosis]:
     """Find arms with the verdict `better`: their score is better by more than the region of equivalence."""
     told = []
+    chosen = to_repeat(e.comparison)
     for label, score in e.against(e.score).items():
         if score.verdict != "better":
             continue
         gap = e.against(e.score.on("gap")).get(label)
         aside = f"; the gap moves by {gap}" if gap is not None else ""
-        says = f"{label} changes {e.score.spoken} by {score}, {_p(score)}{aside}."
+        says = f"{label} changes {e.score.spoken} by {score}, {p_of(score)}{aside}."
         config = e.configs[label]
         rates = remedies.same_sites(config, e.configs, e.others)
-        if len(rates) > 1 or not e.regularized(label):
+        again = len(rates) > 1 or not e.regularized(label)
+        if again:
             advice = "check the result under fresh seeds, which had no part in any choice"
             seeds = tuple(fresh(e.seeds(label)))
             steps = [Step(e.configs[e.baseline], seeds), Step(config, seeds)]
@@ -127,7 +134,7 @@ def helping(e: Evidence) -> list[Diagnosis]:
             buys = f"That shows whether another rate does better in validation than {label}."
             if not steps:
                 advice, buys = "keep it", ""
-        told.append(Diagnosis("helping", (label,), says, advice, tuple(steps), buys))
+        told.append(Diagnosis("helping", (label,), says, advice, tuple(steps), buys, confirm=again and label in chosen))
     return sorted(told, key=lambda d: -_in_validation(e, d.arms[0]))
 
 
@@ -149,12 +156,6 @@ def _again(label: str, score: Contrast) -> str:
     return f"{said}: if the true difference is as large as the one here, {often} four of five such studies confirm it."
 
 
-def _p(c: Contrast) -> str:
-    """Return p as in the table: `p = 0.0039`."""
-    shown = p_value(c.difference.p_adjusted)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
-
-
 def too_aggressive(e: Evidence) -> list[Diagnosis]:
     """Find arms whose training score lags the baseline while the validation score certainly does not improve."""
     moved = {label for d in misplaced(e) for label in d.arms[:1]}
@@ -168,7 +169,7 @@ def too_aggressive(e: Evidence) -> list[Diagnosis]:
             continue
         what = "gets worse too" if val.verdict == "worse" else "does not improve by an amount that matters"
         says = (
-            f"{label} lags in training, where it is scored with the noise off: {train}, {_p(train)}; "
+            f"{label} lags in training, where it is scored with the noise off: {train}, {p_of(train)}; "
             f"validation {what}: {val}."
         )
         advice, steps = _milder(e, label)
@@ -216,7 +217,7 @@ def misplaced(e: Evidence) -> list[Diagnosis]:
             continue
         best = max(better, key=lambda o: measure.direction * apart[o].difference.mean)
         says = (
-            f"{label} hurts validation: {harm}, {_p(harm)}; {best}, which acts at other sites, does not: "
+            f"{label} hurts validation: {harm}, {p_of(harm)}; {best}, which acts at other sites, does not: "
             f"{val[best]}, and is better than {label} by {apart[best]}."
         )
         steps = tuple(_rates_around(e, best))
@@ -326,7 +327,7 @@ def undecided(e: Evidence, but: Collection[str] = ()) -> list[Diagnosis]:
     if not unsettled:
         return []
     shown = "; ".join(
-        f"{label} {c}" + (f", {_p(c)}" if (d := c.difference).p_adjusted == d.p_adjusted else "")
+        f"{label} {c}" + (f", {p_of(c)}" if (d := c.difference).p_adjusted == d.p_adjusted else "")
         for label, c in list(unsettled.items())[:3]
     )
     rest = f"; and {count(len(unsettled) - 3, 'more arm')}" if len(unsettled) > 3 else ""

@@ -106,6 +106,7 @@ def as_json(report: Report) -> str:
                 "baseline": c.baseline,
                 "measure": None if c.measure is None else str(c.measure),
                 "about": about(c),
+                "fresh": c.fresh,
                 "choices": [_chosen(choice) for choice in c.choices],
                 "alpha": c.alpha,
                 "tuned": [asdict(tuned) for tuned in c.tuned],
@@ -141,7 +142,7 @@ def _stated(statement: Statement) -> dict[str, Any]:
 
 def _diagnosed(told: Diagnosis) -> dict[str, Any]:
     """Return a diagnosis as a tree, without its runs, because its commands name them."""
-    return {key: value for key, value in asdict(told).items() if key not in ("steps", "options")}
+    return {key: value for key, value in asdict(told).items() if key not in ("steps", "options", "confirm")}
 
 
 def write_parquet(report: Report, file: Path) -> None:

@@ -312,6 +312,11 @@ def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     if frame.get("table") is None or frame["table"].isna().all():
         keys = [k for k in keys if not belongs_to_arm(k)]
     titles = _told_apart(_titles([_as_one(part, keys) for part in parts], keys), parts, keys)
+    if "context" in frame:
+        besides = [part["context"].iloc[0] for part in parts]
+        titles = [
+            title if beside is None else f"{title}, {beside}" for title, beside in zip(titles, besides, strict=True)
+        ]
     return sorted(zip(titles, parts, strict=True), key=lambda pair: order(pair[0]))
 
 
@@ -319,10 +324,11 @@ def tables(frame: pd.DataFrame) -> list[list[int]]:
     """Return the row positions of each table.
 
     There is one table for each value of the `table` column and, for rows where that is empty or missing, one for each setting
-    of the keys that belong to no arm.
+    of the keys that belong to no arm, and of the `context` column, if there is one.
     """
     keys = [k for k in setting_keys(frame) if not belongs_to_arm(k)]
     values = [column for k in keys if len(set(column := texts(frame[k].tolist(), as_set))) > 1]
+    values += [frame["context"].tolist()] if "context" in frame else []
     planned = frame["table"].tolist() if "table" in frame else [None] * len(frame)
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for i, table in enumerate(planned):

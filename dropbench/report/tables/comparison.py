@@ -58,6 +58,8 @@ class Diagnosis:
         The commands that train these runs, if they were written.
     options : tuple
         Instead of steps: options to add when the sweep of the whole comparison is typed again, such as `--tune` and its values.
+    confirm : bool
+        Whether `report --confirm` trains the steps.
     """
 
     rule: str
@@ -68,6 +70,7 @@ class Diagnosis:
     buys: str = ""
     commands: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    confirm: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,10 @@ class Comparison:
     said : Said or None
         The stored predictions for test examples, with which results hold for new examples like these; None if results are to
         hold for the tested examples only.
+    fresh : bool
+        Whether its arms were chosen by another comparison, and trained again under seeds that had no part in the choice.
+    repeats : tuple of Comparison
+        The comparisons of its chosen arms under fresh seeds, oldest first.
     explained : tuple
         The rows of the tables explained in plain words, if requested.
     typed : Mapping
@@ -128,6 +135,8 @@ class Comparison:
     further: tuple[Diagnosis, ...] = ()
     answers: tuple[Answer, ...] = ()
     said: Said | None = None
+    fresh: bool = False
+    repeats: tuple[Comparison, ...] = ()
     explained: tuple[tuple[str, str], ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
     _widenings: dict[int, tuple[Expression, Widening | Untold]] = field(default_factory=dict, repr=False)

@@ -13,6 +13,7 @@ from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.notes.note import Note, as_they_are
+from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
 from dropbench.values import count, number, order, spans, written
 
@@ -186,7 +187,8 @@ def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diag
 def _overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
     """Warn if an arm does better than a baseline that is scored long after its best epoch: stopping earlier may do as much."""
     baseline = comparison.baseline
-    better = [label for label, c in comparison.verdicts.items() if c.direction == "better"]
+    told = {**comparison.verdicts, **under_fresh_seeds(comparison)}
+    better = [label for label, c in told.items() if c.direction == "better"]
     if baseline is None or not better or "best_epoch" not in comparison.runs:
         return
     runs = comparison.runs_of(baseline)

@@ -13,6 +13,7 @@ from dropbench.report.statistics.verdict import SAME, UNTOLD
 from dropbench.report.tables.columns import ABSENT, or_absent, seeds_to_confirm
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.population import EXAMPLES, about
+from dropbench.report.tables.repeats import fresh_seeds, under_fresh_seeds
 from dropbench.report.tables.summary import Level
 from dropbench.values import count, written
 
@@ -40,7 +41,9 @@ class Finding:
 
 def finding(c: Comparison) -> Finding:
     """Return the finding of any comparison, including one without a verdict."""
-    return Finding(_heading(c), _setting(c), (*_judged(c), _cost(c)))
+    again = under_fresh_seeds(c)
+    beside = f"; under fresh seeds {_under_fresh(c, again)}" if again else ""
+    return Finding(f"{_heading(c)}{beside}", _setting(c), (*_judged(c, again), _cost(c)))
 
 
 def signed(text: str) -> str:
@@ -80,6 +83,21 @@ def leader(c: Comparison, among: Sequence[str]) -> str:
     """
     passed_over = {label for choice in c.choices for label in choice.of if label != choice.chosen}
     return next((label for label in among if label not in passed_over), among[0])
+
+
+def _under_fresh(c: Comparison, again: Mapping[str, Contrast]) -> str:
+    """Return what fresh seeds say of arms that were chosen: `standard 0.5 does better`."""
+    words = {
+        SAME: "makes no difference that matters",
+        UNTOLD: f"cannot be told from {c.baseline}",
+        "": "has no verdict",
+    }
+    parts = []
+    for label, contrast in again.items():
+        says = words.get(contrast.direction, f"does {contrast.direction}")
+        unsure = contrast.direction not in ("", UNTOLD) and not contrast.confirmed
+        parts.append(f"{label} {says}{', not yet confirmed' if unsure else ''}")
+    return " and ".join(parts)
 
 
 def _heading(c: Comparison) -> str:
@@ -182,15 +200,31 @@ def _common(c: Comparison, key: str) -> object:
     return None if value != value else value
 
 
-def _judged(c: Comparison) -> list[Fact]:
-    """Return the facts on the best arm, how sure that is, and what to avoid."""
+def _judged(c: Comparison, again: Mapping[str, Contrast]) -> list[Fact]:
+    """Return the facts on the best arm, how sure that is, and what to avoid. again: what fresh seeds say of chosen arms."""
     told = [label for label in ranked(c.verdicts) if c.verdicts[label].direction]
     if not told or c.measure is None:
         return []
     ups = [label for label in told if c.verdicts[label].direction in UPWARDS]
     sure = [label for label in ups if c.verdicts[label].confirmed]
-    first = leader(c, sure or ups or told)
-    return [_best(c, first, bool(ups)), _sure(c, first), _avoid(c, told)]
+    held = [label for label in ranked(again) if again[label].confirmed and again[label].direction in UPWARDS]
+    first = held[0] if held else leader(c, sure or ups or told)
+    if first in again:
+        return [
+            _held(c, first, again[first]),
+            _sure(again[first], c.alpha, len(again), first, fresh_seeds(c)),
+            _avoid(c, told),
+        ]
+    return [_best(c, first, bool(ups)), _sure(c.verdicts[first], c.alpha, len(c.verdicts), first), _avoid(c, told)]
+
+
+def _held(c: Comparison, first: str, contrast: Contrast) -> Fact:
+    """Return the fact on the best arm if it was chosen and then compared again; fresh seeds do not flatter it."""
+    name = "Highest" if not contrast.measure.direction else "Best"
+    between = f" ({limits(contrast)})" if limits(contrast) else ""
+    return Fact(
+        name, first, f"{size(contrast)}{between} against {c.baseline} under fresh seeds, which did not choose it"
+    )
 
 
 def _best(c: Comparison, first: str, ahead: bool) -> Fact:
@@ -210,20 +244,22 @@ def _best(c: Comparison, first: str, ahead: bool) -> Fact:
     return Fact(name, first, f"{size(contrast)}{between} against {c.baseline}{how}")
 
 
-def _sure(c: Comparison, first: str) -> Fact:
-    contrast, several = c.verdicts[first], len(c.verdicts) > 1
+def _sure(contrast: Contrast, alpha: float, among: int, first: str, fresh: str = "") -> Fact:
+    """Return how sure the verdict on an arm is. among: the number of arms judged together. fresh: the seeds, if fresh ones."""
     d, name = contrast.difference, "How sure"
+    seeds = f"{count(d.n, 'fresh seed' if fresh else 'seed')}"
     if contrast.confirmed:
-        holds = f"the {confidence(c.alpha)} interval" + (f", which holds {at_once(len(c.verdicts))}," * several)
+        holds = f"the {confidence(alpha)} interval" + (f", which holds {at_once(among)}," * (among > 1))
         where = f"{'within' if contrast.direction == SAME else 'beyond'} ±{contrast.measure.size(contrast.region)}"
-        return Fact(name, "confirmed", "by rank, since seeds diverged" if d.diverged else f"{holds} lies {where}")
+        why = "by rank, since seeds diverged" if d.diverged else f"{holds} lies {where}"
+        return Fact(name, "confirmed", f"seeds {fresh}: {why}" if fresh else why)
     value = "cannot tell" if contrast.direction == UNTOLD else "not confirmed"
     if d.n < MIN_PAIRS:
-        return Fact(name, value, f"{count(d.n, 'seed')}; nothing is confirmed with fewer than {MIN_PAIRS}")
+        return Fact(name, value, f"{seeds}; nothing is confirmed with fewer than {MIN_PAIRS}")
     needed = seeds_to_confirm(contrast.seeds_needed)
     more = f"; it would take {needed} seeds to settle {first}" if needed != ABSENT else ""
-    beside = f" and {len(c.verdicts)} arms" if several else ""
-    return Fact(name, value, f"{count(d.n, 'seed')}{beside} leave it open{more}")
+    beside = f" and {among} arms" if among > 1 else ""
+    return Fact(name, value, f"{seeds}{beside} leave it open{more}")
 
 
 def _avoid(c: Comparison, told: Sequence[str]) -> Fact:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dropbench.report.tables.arms import tables
+from dropbench.report.tables.repeats import is_repeat, tables_of
 from dropbench.store import StoredPlan
 from dropbench.values import count, plain
 
@@ -19,7 +20,7 @@ def named(plans: Sequence[StoredPlan]) -> Named:
     tabled = [
         (table, name, run)
         for plan in plans
-        for table, arms in plan.tables.items()
+        for table, arms in tables_of(plan).items()
         for name, runs in arms.items()
         for run in runs
     ]
@@ -41,11 +42,13 @@ def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.Dat
     """Return the runs without those that only served tuning or as a pilot, and a note on how many these are.
 
     Plans whose arms differ in more than regularizers (tuned arms, and arms of some studies) keep the tables of the plan,
-    because their arms would otherwise be split into several tables. A run that another plan compares is in that plan's table
-    too.
+    because their arms would otherwise be split into several tables; so do repeats under fresh seeds. A run that another plan
+    compares is in that plan's table too.
     """
     runs = frame["run_id"].tolist()
-    tuned = [p for p in plans if p.tables and ((p.course is not None and p.course.tuned) or _torn(p, frame))]
+    tuned = [
+        p for p in plans if p.tables and (is_repeat(p) or (p.course is not None and p.course.tuned) or _torn(p, frame))
+    ]
     tabled = named(tuned)
     compared = {run for p in plans for run in p.every_run}
     apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)

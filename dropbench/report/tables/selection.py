@@ -88,6 +88,18 @@ def choices(
     return found
 
 
+def best_of(runs: pd.DataFrame, labels: Sequence[str], measure: Measure) -> str | None:
+    """Return the arm with the best mean on validation data over the seeds that all of these arms have; None if unknown.
+
+    It passes over arms of which a larger share of seeds diverged. The parameters are those of `choices`.
+    """
+    rule = measure.on("val")
+    if not rule.direction or str(rule) not in runs:
+        return None
+    scores = _common(runs[runs["status"] == "completed"], safest(runs, labels), rule)
+    return None if scores.empty else str((rule.direction * scores.mean()).idxmax())
+
+
 def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: Measure) -> Choice | None:
     """Return the choice among the arms of one sweep; None if there are fewer than two candidates or no common seed."""
     labelled = set(rows["label"])

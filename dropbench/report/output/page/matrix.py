@@ -60,8 +60,8 @@ def _cell(c: Comparison, label: str) -> Cell:
 
 
 def overall(comparisons: Sequence[Comparison]) -> str:
-    """Return the finding over all comparisons in one line."""
-    told = [c for c in comparisons if c.verdicts]
+    """Return the finding over all comparisons in one line. Repeats under fresh seeds do not count as further comparisons."""
+    told = [c for c in comparisons if c.verdicts and not c.fresh] or [c for c in comparisons if c.verdicts]
     if not told:
         return f"{count(len(comparisons), 'comparison')}, none with a verdict"
     ups = sum(_any(c, UPWARDS) for c in told)

@@ -108,9 +108,9 @@ def page(report: Report, width: int | None, *, live: bool = False) -> str:
     question = " ".join(asked)
     return environment.get_template("page.html.j2").render(
         question=question if parts else "",
-        heading=_heading(report, parts) if parts else question or _question(report),
+        heading=_heading(report) if parts else question or _question(report),
         compared=parts,
-        matrix=matrix(report.comparisons) if several > 1 else None,
+        matrix=matrix(report.comparisons) if len(_asking(report)) > 1 else None,
         others=list(zip_longest(told[several:], captions, drawn[several:], fillvalue=())),
         headlines=report.headlines,
         notes=[*shared, *report.notes],
@@ -142,8 +142,14 @@ def _part(number: int, c: Comparison, report: Report, section: Section, pictures
     )
 
 
-def _heading(report: Report, parts: Sequence[Part]) -> str:
-    return parts[0].finding.heading if len(parts) == 1 else overall(report.comparisons)
+def _heading(report: Report) -> str:
+    asking = _asking(report)
+    return finding(asking[0]).heading if len(asking) == 1 else overall(report.comparisons)
+
+
+def _asking(report: Report) -> list[Comparison]:
+    """Return the comparisons without those that repeat one of them under fresh seeds."""
+    return [c for c in report.comparisons if not c.fresh] or list(report.comparisons)
 
 
 def _contents(parts: Sequence[Part]) -> list[tuple[str, str]]:

@@ -29,5 +29,5 @@ def notes(
     """
     told = [*runs.about(comparison), *pairing.notes(comparison, wanted, candidates)]
     told += as_they_are([*runs.mixed(comparison.runs), *why])
-    told += [*verdicts.notes(comparison), *population.notes(comparison), *choice.notes(comparison.choices)]
+    told += [*verdicts.notes(comparison), *population.notes(comparison), *choice.notes(comparison)]
     return [*told, *courses.notes(comparison, plans)]
