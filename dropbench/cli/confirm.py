@@ -104,8 +104,8 @@ def _to_confirm(report: Report) -> list[Comparison]:
         )
     beside = [c for c in asking if c.baseline is not None and c.measure is not None]
     if not beside:
-        chosen = {choice.chosen for choice in asking[0].choices}
-        example = next((label for label in asking[0].labels if label not in chosen), asking[0].labels[0])
+        best = {choice.chosen for choice in asking[0].choices}
+        example = next((label for label in asking[0].labels if label not in best), asking[0].labels[0])
         raise UsageError(
             f"--confirm: there is no baseline to compare the choice with; name one, as in --baseline '{example}'"
         )

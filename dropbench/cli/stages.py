@@ -156,6 +156,7 @@ def _compared(plan: Plan, began: str) -> StoredPlan:
         contrasts=dict(plan.contrasts),
         claims={name: StoredClaim(**claim.model_dump()) for name, claim in plan.claims.items()},
         created=began,
+        data_notes=list(plan.data_notes),
     )
 
 

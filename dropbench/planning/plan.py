@@ -48,6 +48,8 @@ class Plan:
     merged: int = 0
     warnings: tuple[str, ...] = ()
     """Warnings about some of the arms, each only once."""
+    data_notes: tuple[str, ...] = ()
+    """Those of them that are about how the data were read."""
     outcomes: tuple[str, ...] = ()
     """Metrics of the test split that were named in advance; their comparisons are corrected for multiplicity together."""
     contrasts: dict[str, str] = field(default_factory=dict)
@@ -132,7 +134,8 @@ def _plan(
     study = first.study
     told = [w for r in runs if (spec := bound.get(r.composed.spec.run_id)) for w in not_taken(spec, r.composed.asked)]
     needs = {name: need for r in runs for name, need in r.composed.needs.items()}
-    told += _notes(specs, first.settings)
+    about_data = tuple(dict.fromkeys(_notes(specs, first.settings)))
+    told += about_data
     one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,
@@ -156,6 +159,7 @@ def _plan(
         warnings=tuple(
             dict.fromkeys((*told, *(w for s in one_of_each for w in _warnings(s, outlines[s.run_id], needs))))
         ),
+        data_notes=about_data,
         unplanned=tuple(dict.fromkeys((*died, *fit.unplanned))),
         failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )

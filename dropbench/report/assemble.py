@@ -142,7 +142,8 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     planned = plan.every_run
     gathered = unfiltered(from_store(store, planned))
     missing = runs_noted.missing(planned, gathered.frame)
-    report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
+    about = runs_noted.about_data([plan], planned)
+    report = replace(gathered.report, notes=(*gathered.report.notes, *missing, *about))
     if gathered.frame.empty:
         return _told(report)
     frame = with_names(gathered.frame, named([plan])) if plan.arms else gathered.frame

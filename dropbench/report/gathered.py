@@ -102,9 +102,9 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
-    return replace(
-        gathered, report=replace(gathered.report, plans=tuple(plans), runs=frame.drop_duplicates("run_id")), frame=frame
-    )
+    notes = (*gathered.report.notes, *runs_noted.about_data(plans, shown))
+    report = replace(gathered.report, plans=tuple(plans), runs=frame.drop_duplicates("run_id"), notes=notes)
+    return replace(gathered, report=report, frame=frame)
 
 
 def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | None]:

@@ -201,7 +201,8 @@ class StoredPlan:
     for each table of its report; empty for a plain grid and in older plans, whose tables hold arms that differ only in
     regularizers. runs: the ids of all runs that it compares. created: when it was last started, ISO 8601, UTC. course: for a
     plan whose next runs depend on its results. outcomes: metrics that were named in advance. contrasts: questions about the
-    arms that were named in advance, by name. claims, checks, programs: the statements that it tests, by name.
+    arms that were named in advance, by name. claims, checks, programs: the statements that it tests, by name. data_notes: what
+    a reader should know about how its data were read.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -221,6 +222,7 @@ class StoredPlan:
     claims: dict[str, StoredClaim] = field(default_factory=dict)
     checks: dict[str, StoredCheck] = field(default_factory=dict)
     programs: dict[str, StoredProgram] = field(default_factory=dict)
+    data_notes: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     @property

@@ -16,6 +16,7 @@ from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.curves import both_reach, ends_at_best
 from dropbench.report.diagnosis.evidence import Evidence, p_of
 from dropbench.report.diagnosis.fresh import fresh as under_fresh
+from dropbench.report.diagnosis.learned import nothing_learned
 from dropbench.report.diagnosis.remedies import MANY_SEEDS
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
@@ -49,6 +50,8 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
     settled = under_fresh(e)
     if e.comparison.fresh:  # its arms are chosen already
         return settled
+    if (idle := nothing_learned(e)) and not helping(e):
+        return [*unstable(e), *idle]
     broken = unstable(e)  # comes first, because all other rules assume runs that trained stably
     steady = [] if any("diverged" in d.says for d in broken) else no_overfitting(e)
     asked = {label for d in settled for label in d.arms}

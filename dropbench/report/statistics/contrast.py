@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -203,6 +203,8 @@ class Contrast:
         d = self.difference
         if d.pairs < 2 or d.diverged or math.isnan(self.region) or math.isnan(d.sd):
             return power.UNKNOWN
+        if d.sd < d.error / d.widened:  # all seeds agree, which does not show that they do not vary
+            d = replace(d, sd=d.error / d.widened * math.sqrt(d.finished))
         return power.seeds_to_settle(d, self.region, self.alpha / self.tests, self.examples)
 
     @property

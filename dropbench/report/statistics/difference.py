@@ -19,6 +19,8 @@ from dropbench.report.statistics.permutation import sign_flip
 
 WELCH = "Welch t"
 FLIPPED = "sign flips"
+_ROUNDING = 1e-6
+"""A spread below this share of a step is an error of rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Difference:
     sd : float
         The standard deviation of the differences (ddof 1); NaN without pairs.
     error, df : float
-        The standard error of the mean and its degrees of freedom.
+        The standard error of the mean and its degrees of freedom; above 0 even if all seeds agree on a share of examples.
     low, high : float
         The limits of the interval that holds for all arms at once.
     alone : tuple
@@ -122,6 +124,37 @@ def paired(differences: Floats, sign: int = 1, widened: float = 1.0) -> Differen
     p = float(sign_flip(differences[:, None])[0])
     limits = mean - half, mean + half
     return replace(d, low=limits[0], high=limits[1], alone=limits, interval=STUDENT_T, p=p, p_adjusted=p)
+
+
+def agreeing(d: Difference, step: float, alpha: float, tests: int) -> Difference:
+    """Return a Difference whose seeds all agree with an interval that is not a point; any other as it is.
+
+    A score is a share of some test examples, so it moves in steps. That all seeds agree does not show that they do not vary,
+    only that they vary by less than a step. Their spread is taken to be what one seed would make it that is one step away from
+    all others: step / √n. The interval is Student's t, and with several comparisons it is made at the level alpha / tests.
+
+    Parameters
+    ----------
+    d : Difference
+        A difference of scores that are shares of examples.
+    step : float
+        1 / (number of test examples of one seed).
+    alpha, tests : float, int
+        As in `unpaired`.
+    """
+    n = d.finished
+    if n < 2 or not d.pairs or not d.sd < _ROUNDING * step or d.diverged:
+        return d
+    error = d.widened * step / n
+    alone, half = (t_quantile(1 - level / 2, n - 1) * error for level in (alpha, alpha / tests))
+    return replace(
+        d,
+        error=error,
+        low=d.mean - half,
+        high=d.mean + half,
+        alone=(d.mean - alone, d.mean + alone),
+        interval=STUDENT_T,
+    )
 
 
 def unpaired(arm: Floats, baseline: Floats, sign: int = 1, tests: int = 1, alpha: float = ALPHA) -> Difference:

@@ -12,7 +12,7 @@ from dropbench.report.records.measures import WHOLE
 from dropbench.report.records.scores import Diverged, Floats, ScoresOf
 from dropbench.report.statistics import improvement, ranks
 from dropbench.report.statistics.contrast import Contrast, Expression
-from dropbench.report.statistics.difference import FLIPPED, Difference, paired, unpaired
+from dropbench.report.statistics.difference import FLIPPED, Difference, agreeing, paired, unpaired
 from dropbench.report.statistics.family import Column, Joint, judge
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
 
@@ -65,7 +65,9 @@ def judged(
     contrasts = []
     for a in asked:
         d, side = a.told(found.get(id(a)), region, alpha, tests)
-        contrasts.append(Contrast(a.expression, a.values, d, tests, region, side, examples(a.expression), alpha))
+        tested = examples(a.expression)
+        d = agreeing(d, 1 / tested, alpha, tests) if tested else d
+        contrasts.append(Contrast(a.expression, a.values, d, tests, region, side, tested, alpha))
     return contrasts
 
 

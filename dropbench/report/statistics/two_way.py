@@ -17,7 +17,8 @@ here it is corrected for the bias of few seeds and small test splits. docs/stati
 bootstrap by simulation.
 
 If an example is either right or wrong, the effect may come from a few examples in a hundred, and a small test split may contain
-none of them. var(a) is therefore taken to be at least what one such example would make it: 1 / examples.
+none of them. var(a) is therefore taken to be at least what one such example would make it: 1 / examples. Likewise, if all seeds
+agree, s² is taken to be what a single seed with one more right example would make it (`difference.agreeing`).
 """
 
 from __future__ import annotations
@@ -78,6 +79,9 @@ def error(by_seed: Sequence[Differences], span: float = 0.0) -> Error:
     rows, pairs = [d.rows for d in by_seed], n * (n - 1)
     means = np.array([d.values.mean() for d in by_seed])
     of_seeds = float(means.var(ddof=1)) / n
+    step = span / float(sizes.mean())
+    if math.sqrt(of_seeds) < 1e-6 * step:  # seeds that agree are taken to differ in one example of one seed
+        of_seeds = (step / n) ** 2
     weights = [np.full(m, 1 / m) for m in sizes]
     by_row = _by_row(rows, weights)
     shared = _between(by_row, weights) / pairs

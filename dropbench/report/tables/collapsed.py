@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from dropbench.report.records.frame import by_label
 from dropbench.values import count
 
 _SPOKEN = 3
 """The number of arms that a sentence names before it says how many are left."""
+
+
+def one_class(runs: pd.DataFrame) -> tuple[list[Mapping[str, float]], int]:
+    """Return the test classes of the completed runs that give all examples one class, except at most one, and of how many runs.
+
+    Older runs, whose records lack the numbers, are not counted.
+    """
+    done = runs[runs["status"] == "completed"]
+    known = [
+        (said, n)
+        for said, n in zip(done["classes"].tolist(), done["test_examples"].tolist(), strict=True)
+        if said.keys() >= {"answered", "majority"} and isinstance(n, int)
+    ]
+    return [said for said, n in known if said["answered"] * n > n - 1.5], len(known)
 
 
 def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
@@ -20,17 +33,11 @@ def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     records lack the numbers, are not counted.
     """
     told, shares = [], set()
-    done = runs[runs["status"] == "completed"]
-    classes, sizes = by_label(done, "classes"), by_label(done, "test_examples")
+    of_arms = {str(label): rows for label, rows in runs.groupby("label")}
     for arm in arms:
-        known = [
-            (said, n)
-            for said, n in zip(classes.get(arm, []), sizes.get(arm, []), strict=True)
-            if said.keys() >= {"answered", "majority"} and isinstance(n, int)
-        ]
-        same = [said for said, n in known if said["answered"] * n > n - 1.5]
-        if len(same) > len(known) / 2:
-            told.append(f"{arm} in {len(same)} of {count(len(known), 'seed')}")
+        same, known = one_class(of_arms.get(arm, runs[:0]))
+        if len(same) > known / 2:
+            told.append(f"{arm} in {len(same)} of {count(known, 'seed')}")
             shares |= {round(100 * said["majority"], 1) for said in same}
     if not told:
         return []

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from dropbench import report
 from dropbench.report.records.measures import Measure
@@ -83,6 +84,28 @@ def test_ties_of_few_examples_prove_nothing(examples: int, verdict: str) -> None
     assert math.isnan(found.detectable) or examples != 36
     if examples == 36:
         assert found.seeds_needed.even >= 3 / 0.002 / 36
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 10])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_seeds_that_agree_have_an_interval_that_is_not_a_point(seeds: int, shift: int) -> None:
+    """As wide as if one of the seeds were one of 20 examples away from the others, by scipy's t interval."""
+    scores = {"other": dict.fromkeys(range(seeds), 0.5), "arm": dict.fromkeys(range(seeds), 0.5 + shift / 20)}
+    (found,) = judged([Minus("arm", "other", ACCURACY)], lambda arm, _: scores[arm], 0.002, examples=lambda _: 20)
+    spread = np.array([1 / 20] + (seeds - 1) * [0.0]).std(ddof=1)
+    low, high = scipy.stats.t.interval(0.95, seeds - 1, shift / 20, spread / math.sqrt(seeds))
+    assert found.difference.alone == pytest.approx((low, high))
+    assert (found.difference.low, found.difference.high) == found.difference.alone
+    assert found.confirmed == (seeds == 10 and shift == 1) and found.difference.sd < 1e-12
+    if seeds == 2:
+        assert found.verdict == "cannot tell", "two seeds of 20 examples show no direction"
+    assert not 0 < found.seeds_needed.even <= seeds
+
+
+def test_a_loss_that_agrees_is_the_same_run_and_needs_no_steps() -> None:
+    scores = dict.fromkeys(range(8), 0.9)
+    (found,) = judged([Minus("arm", "other", LOSS)], lambda *_: scores, 0.002)
+    assert (found.difference.low, found.difference.high, found.verdict) == (0, 0, "about the same")
 
 
 def test_nothing_known_says_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -16,7 +16,7 @@ from dropbench.report.tables.arms import in_all
 from dropbench.report.tables.collapsed import collapsed
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.notes.note import Note, as_they_are
-from dropbench.store import Skipped
+from dropbench.store import Skipped, StoredPlan
 from dropbench.values import absent, count, plain, plural, spans, written
 
 SOURCES = {
@@ -41,6 +41,15 @@ def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
         if absent
         else []
     )
+
+
+def about_data(plans: Iterable[StoredPlan], shown: Collection[str]) -> list[str]:
+    """Return what was noted when the data of these plans were read, such as a column that gives the target away.
+
+    shown: the ids of the runs in the report.
+    """
+    known = [n for p in plans if p.data_notes and not set(p.trained).isdisjoint(shown) for n in p.data_notes]
+    return [f"{note[:1].upper()}{note[1:]}{'' if note.endswith('?') else '.'}" for note in dict.fromkeys(known)]
 
 
 def mixed(frame: pd.DataFrame) -> list[str]:

@@ -1,0 +1,46 @@
+"""A baseline that gives every example one class has learned nothing; that is said in place of any other rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dropbench import report
+
+
+@pytest.mark.parametrize(
+    ("answered", "rules"), [(1.0, {"nothing learned"}), (0.97, {"no overfitting to fix", "undecided"})]
+)
+def test_one_class_for_all(fake: Any, put: Any, store: Any, answered: float, rules: set[str]) -> None:
+    for seed in range(8):
+        for arm in ("none", "standard"):
+            changes = {"dropout": arm, "dropout.rate": 0.5 * (arm == "standard")}
+            score = 0.95 + 0.0001 * ((seed + (arm == "none")) % 3)
+            told = {"majority": 0.95, "answered": answered}
+            put(fake(seed, changes=changes, train=score, val=score, test=score, test_classes=told))
+    (comparison,) = report.build([store.root]).comparisons
+    found = {d.rule: d for d in comparison.diagnosis or ()}
+    assert found.keys() <= rules and (answered < 1 or found.keys() == rules)
+    if answered == 1:
+        told = found["nothing learned"]
+        assert "none gives all test examples the same class in 8 of 8 seeds" in told.says and "95.0 %" in told.says
+        assert told.steps[0].config["train"]["epochs"] == 2 * comparison.runs["train.epochs"].iloc[0]
+
+
+def test_an_arm_that_learns_where_the_baseline_does_not_helps(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(8):
+        put(
+            fake(
+                seed,
+                changes={"dropout": "none"},
+                test=0.5,
+                val=0.5,
+                train=0.5,
+                test_classes={"majority": 0.5, "answered": 1.0},
+            )
+        )
+        changes = {"dropout": "standard", "dropout.rate": 0.5}
+        put(fake(seed, changes=changes, test=0.9 + seed / 1000, test_classes={"majority": 0.5, "answered": 0.5}))
+    (comparison,) = report.build([store.root]).comparisons
+    assert "helping" in {d.rule for d in comparison.diagnosis or ()}

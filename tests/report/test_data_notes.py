@@ -1,0 +1,44 @@
+"""What was noted when the data were read stands in every report on the runs, not only on the terminal of the sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import dropbench
+
+
+def test_a_column_that_gives_the_target_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i % 7}.5,{i * 13 % 11},{'yes' if i % 3 else 'no'},{'a' if i % 3 else 'b'}" for i in range(60)]
+    Path("leak.csv").write_text("\n".join(["x,z,copy,y", *rows]))
+    words = (
+        "data=csv",
+        "data.path=leak.csv",
+        "data.target=y",
+        "model.widths=[4]",
+        "train.epochs=1",
+        "execute.workers=1",
+    )
+    swept = dropbench(capsys, "sweep", *words, "dropout=none,standard", "seed=0,1")
+    said = "the column 'copy' alone determines the target of every row: is it known when predicting?"
+    assert swept.code == 0 and said in " ".join(swept.err.split())
+    for fmt in ("markdown", "html", "json"):
+        out = dropbench(capsys, "report", "--format", fmt).out
+        assert "alone determines the target of every row" in out, fmt
+
+
+def test_a_plan_without_notes_is_read(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
+    """Plans that were stored before there were such notes have none."""
+    put(run := fake(0))
+    store.write_plan(fake_plan({"none": [run]}))
+    file = next((store.root / "plans").iterdir())
+    tree = json.loads(file.read_text())
+    del tree["data_notes"]
+    file.write_text(json.dumps(tree))
+    (plan,) = store.plans()
+    assert plan.data_notes == []
