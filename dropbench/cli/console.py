@@ -260,7 +260,7 @@ class Shown:
             table.add_row(metric.replace("_", " "), *(_score(metric, part, v) for part, v in parts.items()))
         self._results.print(table)
         self._result(
-            f"epoch {record.chosen_epoch} of {record.epochs_run}, {record.parameters:,} parameters, "
+            f"scores of {_which(record)}; {record.parameters:,} parameters, "
             f"{record.n['train']:,} / {record.n['val']:,} / {record.n['test']:,} examples, "
             f"{duration(record.seconds)} on {record.device}"
         )
@@ -313,6 +313,15 @@ def between(least: float, most: float, write: Callable[[Any], str]) -> str:
 def _seen(text: str) -> Text:
     """Escape terminal control characters in a text, because an exception or a stored record may hold any."""
     return Text("\n".join(map(plain, text.split("\n"))))
+
+
+def _which(record: Record) -> str:
+    """Return which epoch a run's scores are of: `epoch 30 of 30, its last` or `epoch 9 of 12, its best by val_loss`."""
+    train = record.config.get("train")
+    settings = train if isinstance(train, Mapping) else {}
+    best = settings.get("patience") is not None and settings.get("restore_best") is True
+    why = f"its best by {plain(str(settings.get('monitor')))}" if best else "its last"
+    return f"epoch {record.chosen_epoch} of {record.epochs_run}, {why}"
 
 
 def _score(metric: str, part: str, value: float | None) -> str:

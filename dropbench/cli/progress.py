@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dropbench.engine.result import Progress as EpochEnd
     from dropbench.execute.cohort import Note, Retry
     from dropbench.execute.local import Stored
-    from dropbench.spec import RunSpec
+    from dropbench.spec import RunSpec, TrainSpec
 
 Row = Mapping[str, float]
 
@@ -65,6 +65,7 @@ class TrainingProgress:
         self._runs = len(specs)
         self._epochs = {s.run_id: s.train.epochs for s in specs}
         self._total = sum(self._epochs.values())
+        self._which = _which_epoch([s.train for s in specs])
         self._cohorts = [[s.run_id for s in cohort] for cohort in cohorts]
         self._arms: dict[str, list[str]] = {}
         for run in (r for r in {**arms, **self._epochs} if r in self._epochs):
@@ -155,10 +156,14 @@ class TrainingProgress:
                 self._note(f"  {line}")
 
     def lines(self) -> list[str]:
-        """Return a line for each cohort in training, if there are several, and each arm; if both are single, only one line."""
+        """Return a line for each cohort in training, if there are several, and each arm; if both are single, only one line.
+
+        Above the arms stands which epoch their scores are of. A single line has the epoch beside it, in the title.
+        """
         if not self._several():
             return [line] if (line := self._means(list(self._latest))) else []
-        return [*_first(self._in_training(), "cohort"), *self._by_arm()]
+        arms = self._by_arm()
+        return [*_first(self._in_training(), "cohort"), *[self._which] * bool(arms), *arms]
 
     def _several(self) -> bool:
         return len(self._cohorts) > 1 or len(self._arms) > 1
@@ -212,6 +217,18 @@ class TrainingProgress:
         if (lr := mean("lr")) is not None and not self._several():
             parts.append(f"lr {lr:.2g}")
         return "  ".join(parts)
+
+
+def _which_epoch(trains: Sequence[TrainSpec]) -> str:
+    """Return a heading that says which epoch the scores are of and, if the report takes another one, which."""
+    evaluated = "evaluated " * any(t.eval_every > 1 for t in trains)
+    best = [t.monitor for t in trains if t.patience is not None and t.restore_best]
+    told = f"scores at each run's latest {evaluated}epoch"
+    if not best:
+        return f"{told}:"
+    by = f", by {best[0]}" if len(set(best)) == 1 else ""
+    takes = "its best" if len(best) == len(trains) else "the best of runs with train.patience"
+    return f"{told}; the report takes {takes}{by}:"
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -34,6 +34,10 @@ class Spec:
 @dataclass
 class Train:
     epochs: int
+    eval_every: int = 1
+    patience: int | None = None
+    restore_best: bool = True
+    monitor: str = "val_loss"
 
 
 @dataclass
@@ -131,17 +135,19 @@ def test_a_line_a_cohort_and_a_line_an_arm(capsys: pytest.CaptureFixture[str]) -
         second = progress.lines()
     assert first == [
         "cohort 1/2  epoch 4/10, 4 runs",
+        "scores at each run's latest epoch:",
         "none    train/val accuracy 90.0/80.0 %  gap +10.0",
         "target  train/val accuracy 90.0/70.0 %  gap +20.0",
     ]
     assert second == [
         "cohort 1/2  epoch 4/10, 3 runs",
         "cohort 2/2  epoch 1/10, 1 run",
+        "scores at each run's latest epoch:",
         "none    train/val accuracy 80.0/70.0 %  gap +10.0",
         "target  train/val accuracy 90.0/70.0 %  gap +20.0",
     ]
     lines = log(capsys)
-    assert lines[:4] == ["0 of 6 done, 4 training, epoch 4/10  # s left", *(f"  {line}" for line in first)]
+    assert lines[:5] == ["0 of 6 done, 4 training, epoch 4/10  # s left", *(f"  {line}" for line in first)]
 
 
 def test_more_lines_than_a_terminal_has_are_counted() -> None:
@@ -149,12 +155,12 @@ def test_more_lines_than_a_terminal_has_are_counted() -> None:
     progress = TrainingProgress(lambda _: None, cohorts, {f"r{i}": f"arm {i}" for i in range(30)}, None)
     progress.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.5 + (i * 7 % 30) / 100) for i in range(30)}))
     lines = progress.lines()
-    assert len(lines) == 2 * (MOST + 1)
+    assert len(lines) == 2 * (MOST + 1) + 1
     assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more arms between these"
     # The baseline, which is the first, and those with the best and the worst validation so far.
     merits = {f"arm {i}": i * 7 % 30 for i in range(1, 30)}
     ranked = sorted(merits, key=merits.__getitem__)
-    told = {line.partition("  ")[0].strip() for line in lines[MOST + 1 : -1]}
+    told = {line.partition("  ")[0].strip() for line in lines[MOST + 2 : -1]}
     assert told == {"arm 0", *ranked[:3], *ranked[-4:]}
 
 
@@ -162,7 +168,37 @@ def test_a_cohort_that_broke_off_starts_afresh() -> None:
     progress = TrainingProgress(lambda _: None, [specs(2, 10)], ARMS, None)
     progress.listen(Progress(5, 10, {"r0": row(0.9, 0.8), "r1": row(0.9, 0.8)}))
     progress.listen(Retry(("r1",), "why"))
-    assert progress.lines() == ["none    train/val accuracy 90.0/80.0 %  gap +10.0"]
+    assert progress.lines()[-1:] == ["none    train/val accuracy 90.0/80.0 %  gap +10.0"]
+
+
+STOPS = Train(10, patience=3)
+
+
+@pytest.mark.parametrize(
+    ("trains", "says"),
+    [
+        ([Train(10)] * 2, "scores at each run's latest epoch:"),
+        ([Train(10, eval_every=5)] * 2, "scores at each run's latest evaluated epoch:"),
+        ([Train(10, patience=3, restore_best=False)] * 2, "scores at each run's latest epoch:"),
+        ([STOPS] * 2, "scores at each run's latest epoch; the report takes its best, by val_loss:"),
+        (
+            [STOPS, replace(STOPS, monitor="val_accuracy")],
+            "scores at each run's latest epoch; the report takes its best:",
+        ),
+        (
+            [STOPS, Train(10)],
+            "scores at each run's latest epoch; the report takes the best of runs with train.patience, by val_loss:",
+        ),
+    ],
+)
+def test_scores_in_training_say_which_epoch_they_are_of(trains: list[Train], says: str) -> None:
+    """A report takes each run's best epoch where training stops early, so its numbers are not the last ones seen here."""
+    runs: list[Any] = [Spec(f"r{i}", train) for i, train in enumerate(trains)]
+    progress = TrainingProgress(lambda _: None, [runs], ARMS, None)
+    progress.listen(Progress(5, 10, {"r0": row(0.9, 0.8), "r1": row(0.9, 0.8)}))
+    first, *arms = progress.lines()
+    assert first == says
+    assert [line.split()[0] for line in arms] == ["none", "target"]
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,19 @@ def test_train_shows_the_run_and_shows_it_again(bare: Path, capsys: pytest.Captu
     assert first.code == 0
     assert re.search(r"^epoch 1/1  train/val accuracy \d", first.err)
     assert "accuracy" in first.out and "results/runs/" in first.out
+    assert "\nscores of epoch 1 of 1, its last; " in first.out
     again = dropbench(capsys, "train", *TINY)
     assert again.code == 0
     assert re.match(r"run \w{12} is finished already; its record is shown again", again.err)
     assert again.out == first.out
+
+
+def test_the_scores_of_a_run_say_which_epoch_they_are_of(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line seen in training is of the last epoch; with early stopping the scores are of an earlier one."""
+    early = ["data=wine", "model.widths=[8]", "train.epochs=40", "train.lr=0.3", "train.patience=2"]
+    said = dropbench(capsys, "train", *early)
+    told = re.search(r"^scores of epoch (\d+) of (\d+), its best by val_loss; ", said.out, re.MULTILINE)
+    assert told and int(told[1]) == int(told[2]) - 2
 
 
 def test_what_evaluation_with_noise_adds_is_shown(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,15 +201,25 @@ def test_without_a_baseline_there_are_no_differences_and_a_note(fake: Any, put: 
 
 
 @pytest.mark.parametrize(
-    ("patience", "restore", "rule"),
+    ("patience", "restore", "rule", "brief"),
     [
-        ((5, 5), True, "from the epoch with the lowest validation loss,"),
-        ((5, 5), False, "from the last epoch,"),
-        ((None, 5), True, "from the last epoch, or with early stopping the epoch with the lowest validation loss,"),
+        (
+            (5, 5),
+            True,
+            "from the epoch with the lowest validation loss,",
+            "scores of each run's best epoch (lowest validation loss);",
+        ),
+        ((5, 5), False, "from the last epoch,", "scores of the last epoch;"),
+        (
+            (None, 5),
+            True,
+            "from the last epoch, or with early stopping the epoch with the lowest validation loss,",
+            "scores of the last epoch, or with early stopping of each run's best epoch (lowest validation loss);",
+        ),
     ],
 )
 def test_the_rule_says_how_the_epoch_was_chosen(
-    fake: Any, put: Any, store: Any, patience: tuple[int | None, ...], restore: bool, rule: str
+    fake: Any, put: Any, store: Any, patience: tuple[int | None, ...], restore: bool, rule: str, brief: str
 ) -> None:
     put(
         *(
@@ -217,7 +227,9 @@ def test_the_rule_says_how_the_epoch_was_chosen(
             for i, p in enumerate(patience)
         )
     )
-    assert rule in notes(report.build([store.root]))
+    found = report.build([store.root])
+    assert rule in notes(found)
+    assert brief in " ".join(note for c in found.comparisons for note in c.brief)
 
 
 def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: Any) -> None:

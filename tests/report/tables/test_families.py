@@ -114,7 +114,7 @@ def test_confirm_trains_a_strength_of_a_regularizer_under_fresh_seeds(
     commands = re.findall(r"^dropbench sweep (.*)$", said.err, re.MULTILINE)
     assert len(commands) == 2 and all("'seed=range(1000,1002)'" in c for c in commands)
     smoothed = sorted(float(s) for c in commands for s in re.findall(r"train.label_smoothing=(\S+)", c))
-    assert smoothed == [0.01, 0.02] and "Seeds: 1000-1001; the last epoch" in said.out
+    assert smoothed == [0.01, 0.02] and "Seeds: 1000-1001; scores of the last epoch" in said.out
 
 
 def test_what_was_tuned_is_confirmed_already(

@@ -159,7 +159,7 @@ def test_confirm_trains_the_choice_and_the_baseline_under_fresh_seeds(
     commands = re.findall(r"^dropbench sweep (.*)$", said.err, re.MULTILINE)
     assert len(commands) == 2 and all("'seed=range(1000,1002)'" in c for c in commands)
     assert "sweep: 4 runs\n" in said.err
-    assert "Seeds: 1000-1001; the last epoch" in said.out
+    assert "Seeds: 1000-1001; scores of the last epoch" in said.out
     again = dropbench(capsys, "report", "--confirm")
     assert "sweep: 4 runs, 4 finished already and skipped" in again.err
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 6 + 4

@@ -195,20 +195,21 @@ def _rule(runs: pd.DataFrame, arms: Sequence[str], measures: Measures) -> Note:
     score = "the best validation score"
     if len(monitored) == 1 and monitored[0].direction:
         score = f"the {'highest' if monitored[0].direction > 0 else 'lowest'} {monitored[0].spoken}"
-    epoch = "the last epoch"
+    epoch = brief = "the last epoch"
     if best:
-        every = len(best) == len(chosen)
+        every, own = len(best) == len(chosen), f"each run's best epoch ({score.removeprefix('the ')})"
         epoch = f"the epoch with {score}" if every else f"the last epoch, or with early stopping the epoch with {score}"
+        brief = own if every else f"the last epoch, or with early stopping of {own}"
     sizes = {n for n in runs["test_examples"].tolist() if isinstance(n, int)}
     size = f" ({sizes.pop():,} examples)" if len(sizes) == 1 else ""
     spread = " ± is the sd over seeds." if runs["seed"].nunique() > 1 else ""
     of_arms = by_label(runs, "seed")
     seeds = {spans(of_arms.get(arm, [])) for arm in arms}
-    under = f"Seeds: {seeds.pop()}; " if len(seeds) == 1 else "Scores: "
+    under = f"Seeds: {seeds.pop()}; scores" if len(seeds) == 1 else "Scores"
     return Note(
         f"Rule: every number is from {epoch}, and the test split{size} was evaluated only once, at that epoch. "
         f"Gap = training minus validation, both in eval mode.{spread}",
-        f"{under}{epoch}; gap: training minus validation{'; ±: sd over seeds' * bool(spread)}.",
+        f"{under} of {brief}; gap: training minus validation{'; ±: sd over seeds' * bool(spread)}.",
     )
 
 
