@@ -53,12 +53,9 @@ class Answer:
     @cached_property
     def headlines(self) -> list[str]:
         """Warnings to read first, then the verdict of each comparison in one or two sentences."""
-        from dropbench.report.tables.answer import answer
-        from dropbench.values import plain
+        from dropbench.report.tables.answer import answers
 
-        several = len(self.report.comparisons) > 1
-        said = [f"{plain(c.title)}: " * several + plain(answer(c)) for c in self.report.comparisons]
-        return [*self.report.headlines, *said]
+        return [*self.report.headlines, *answers(self.report.comparisons)]
 
     @cached_property
     def frame(self) -> pd.DataFrame:

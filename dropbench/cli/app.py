@@ -144,7 +144,12 @@ def sweep(
         int | None, typer.Option("--max-failures", metavar="N", min=1, help="Stop at the Nth failed run.")
     ] = None,
     as_json: AsJson = False,
-    quiet: Quiet = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Print errors only; `dropbench report --format verdict` then prints only the verdict."
+        ),
+    ] = False,
 ) -> None:
     """Train every run of a grid or a study; runs that are finished already are skipped.
 

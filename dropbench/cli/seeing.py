@@ -20,7 +20,8 @@ def report(
         ),
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="rich, csv, markdown, latex, json, parquet or html.")
+        str,
+        typer.Option("--format", "-f", help="rich, csv, markdown, latex, json, parquet, html, or verdict: one line."),
     ] = "rich",
     out: Annotated[
         Path | None,
@@ -180,7 +181,9 @@ def report(
             help="Accepted as in other commands, but not needed: stored records hold all that a report needs.",
         ),
     ] = None,
-    quiet: Quiet = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors only, and the report if --format is given.")
+    ] = False,
 ) -> None:
     """Compare the arms of the stored runs: tables, verdicts, and what to do next.
 
@@ -196,6 +199,7 @@ def report(
     - `dropbench report --sql 'select arm, "dropout.rate", avg(test_accuracy) from runs group by all order by 3'`
     - `dropbench report study=three_arm --explain`
     - `dropbench report --confirm --dry-run`
+    - `dropbench report study=three_arm --format verdict`
     - `dropbench report --claims --format csv --out claims.csv`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --figure-width column`

@@ -88,6 +88,20 @@ def test_quiet_says_nothing_but_errors(bare: Path, capsys: pytest.CaptureFixture
     assert dropbench(capsys, "report", "--format", "csv", "--quiet").out.startswith("comparison")
 
 
+def test_the_help_of_a_silent_sweep_says_how_to_see_the_verdict_alone(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1", "--quiet").out == ""
+    shown = dropbench(capsys, "sweep", "--help").out
+    command = re.search(r"--quiet.*?dropbench (report --format verdict)", re.sub(r"[\s│]+", " ", shown))
+    assert command
+    said = dropbench(capsys, *command[1].split())
+    assert (said.code, said.err) == (0, "")
+    (line,) = said.out.splitlines()
+    assert line.startswith("Against none, on test accuracy: standard 0.5 ")
+    assert dropbench(capsys, "report", "--format", "verdict", "--runs").code == 2
+
+
 def test_a_fault_of_ours_keeps_its_traceback(
     bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def render(
     Raises
     ------
     UsageError
-        For an unknown format, and for parquet, which is not text.
+        For an unknown format, for parquet, which is not text, and for the verdict of a report that compares no arms.
     """
     if fmt == "rich":
         from dropbench.report.output.terminal import text
@@ -55,11 +55,22 @@ def render(
         return as_csv(report)
     if fmt == "json":
         return as_json(report)
+    if fmt == "verdict":
+        return _verdicts(report)
     if fmt == "parquet":
         raise UsageError(
             "--format parquet is not text and cannot be printed: name a file to write it to, as in --out report.parquet"
         )
     raise UsageError(f"--format {fmt}: {nearest(fmt, FORMATS)}")
+
+
+def _verdicts(report: Report) -> str:
+    """Return a line for each headline and for each comparison. Raises UsageError for a report that compares no arms."""
+    from dropbench.report.tables.answer import answers
+
+    if not report.comparisons:
+        raise UsageError("--format verdict: only a comparison of arms has a verdict; leave out --format verdict")
+    return "\n".join([*report.headlines, *answers(report.comparisons)])
 
 
 def write(report: Report, fmt: str, file: Path, *, wide: bool = False, tables: Sequence[str] = ()) -> None:

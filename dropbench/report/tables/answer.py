@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS, confidence
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
+from dropbench.values import plain
 
 FEW = 3
 """Up to this many arms, all are named. Of more, only those whose strength was chosen: the best of many is partly luck."""
+
+
+def answers(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return the verdict of each comparison in a line, with its title in front if there are several."""
+    several = len(comparisons) > 1
+    return [f"{plain(c.title)}: " * several + plain(answer(c)) for c in comparisons]
 
 
 def answer(comparison: Comparison) -> str:
