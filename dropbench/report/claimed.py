@@ -16,6 +16,7 @@ from dropbench.report.records.convergence import in_words
 from dropbench.report.records.load import from_store
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.plans import plans_of, roots_of
+from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast, Numbers
 from dropbench.report.statistics.formula import Formula
 from dropbench.report.statistics.grammar import Arm, parse, scores
@@ -211,8 +212,8 @@ def _levels(formula: Formula, whole: Comparison) -> Iterator[Level]:
     for score in scores(formula.node):
         measure = formula.measures[score.measure]
         for label in [score.arm.name] if isinstance(score.arm, Arm) else formula.candidates[score.arm]:
-            known = pd.Series(list(whole.scores(label, measure).values()), dtype=float).dropna()
-            yield Level(label, measure, float(known.mean()), float(known.std()), len(known))
+            known = [v for v in whole.scores(label, measure).values() if v == v]
+            yield Level(label, measure, moments.mean(known), moments.sd(known), len(known))
 
 
 def _setting(runs: pd.DataFrame) -> str:

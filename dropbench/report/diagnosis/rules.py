@@ -21,6 +21,7 @@ from dropbench.report.diagnosis.remedies import MANY_SEEDS
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Scores
+from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast, Minus
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, interval
 from dropbench.report.statistics.judged import judged
@@ -90,19 +91,19 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
     noisy = e.configs[e.baseline]["data"].get("label_noise")
     if len(gaps) < MIN_PAIRS or not levels or noisy or helping(e):
         return []
-    limit = SMALL_GAP if gap.in_percent else SMALL_SHARE * abs(float(np.mean(levels)))
+    limit = SMALL_GAP if gap.in_percent else SMALL_SHARE * abs(moments.mean(levels))
     over = interval(gaps)
     if not -limit < over.low <= over.high < limit:
         return []
     low, high = sorted((sign * over.low, sign * over.high))
     write, unit = gap.level, gap.points
     score = [v for v in e.comparison.scores(e.baseline, train).values() if v == v]
-    at = f" at a training {train.name} of {train.level(float(np.mean(score)))} {train.unit}".rstrip() if score else ""
+    at = f" at a training {train.name} of {train.level(moments.mean(score))} {train.unit}".rstrip() if score else ""
     return [
         Diagnosis(
             "no overfitting to fix",
             (e.baseline,),
-            f"{e.baseline} itself has a gap of {write(sign * float(np.mean(gaps)))} {unit}".rstrip()
+            f"{e.baseline} itself has a gap of {write(sign * moments.mean(gaps))} {unit}".rstrip()
             + f" (95 % interval {write(low)} to {write(high)}, n = {len(gaps)}){at}, certainly within "
             f"±{write(limit).removeprefix('+')} {unit}".rstrip()
             + ": a regularizer has almost nothing to gain.",

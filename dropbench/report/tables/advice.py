@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.tables.comparison import Comparison
 from dropbench.values import count
@@ -103,14 +104,14 @@ def _gain(told: Contrast) -> float:
 def _validated(c: Comparison, arm: str) -> float:
     """Return the mean validation score, negated if lower is better."""
     assert c.measure is not None
-    scores = c.scores(arm, c.measure.on("val")).values()
-    return c.measure.direction * sum(scores) / len(scores) if scores else float("-inf")
+    score = moments.mean(c.scores(arm, c.measure.on("val")).values())
+    return c.measure.direction * score if score == score else float("-inf")
 
 
 def _levels(c: Comparison, arm: str) -> str:
     m = c.measure
     assert m is not None
-    with_it, without = (c.done(a)[str(m)].mean() for a in (arm, str(c.baseline)))
+    with_it, without = (moments.mean(c.scores(a, m).values()) for a in (arm, str(c.baseline)))
     unit = " %" if m.in_percent else ""
     return f"{m.spoken} {m.level(with_it)}{unit} instead of {m.level(without)}{unit}"
 

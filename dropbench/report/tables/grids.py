@@ -12,6 +12,7 @@ from dropbench.errors import UsageError
 from dropbench.report.records.filters import ABSENT, column_of
 from dropbench.report.records.frame import rows_of, setting_keys
 from dropbench.report.records.measures import Measure, Measures
+from dropbench.report.statistics import moments
 from dropbench.report.tables.arms import BESIDE, own_rate
 from dropbench.report.tables.notes.runs import mixed
 from dropbench.report.tables.shown_values import shown
@@ -85,7 +86,9 @@ def _apart(texts: dict[str, list[str]], axes: Sequence[str]) -> list[str]:
 def _table(values: pd.Series, rows: list[str], cols: list[str]) -> pd.DataFrame:
     frame = pd.DataFrame({"row": rows, "column": cols, "value": values.tolist()})
     parts = frame.groupby(["row", "column"], sort=False)["value"]
-    table = pd.DataFrame({"n": parts.size(), "mean": parts.mean(), "sd": parts.std(ddof=1), "median": parts.median()})
+    table = pd.DataFrame(
+        {"n": parts.size(), "mean": parts.agg(moments.mean), "sd": parts.agg(moments.sd), "median": parts.median()}
+    )
     never = frame["value"].map(math.isinf).groupby([frame["row"], frame["column"]], sort=False).sum()
     if never.any():  # runs that never reached a score
         table["never"] = never

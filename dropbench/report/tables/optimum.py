@@ -10,6 +10,7 @@ import pandas as pd
 
 from dropbench.errors import UsageError
 from dropbench.report.records.measures import Measure
+from dropbench.report.statistics import moments
 from dropbench.report.statistics.best import beaten, shares
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors, Series
@@ -122,8 +123,8 @@ def _optimum(series: Series, measure: Measure, whole: Comparison) -> Optimum:
         Candidate(
             series.levels[label],
             label,
-            float(table[:, i].mean()) if seeds else math.nan,
-            float(table[:, i].std(ddof=1)) if len(seeds) > 1 else math.nan,
+            moments.mean(table[:, i]),
+            moments.sd(table[:, i]),
             chances[i],
             series.levels[better[label]] if label in better else "",
         )

@@ -8,13 +8,13 @@ not a candidate, because the mean of its remaining seeds is not comparable. The 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from dropbench.report.records.measures import Measure
+from dropbench.report.statistics import moments
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.families import RATE, Family, families
 
@@ -110,8 +110,8 @@ def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: 
     scores = _common(done, labels, rule)
     if len(scores.columns) + len(unsafe) < 2 or scores.empty:
         return None
-    means = sign * scores[[label for label in labels if label in scores]].mean()
-    chosen = str(means.idxmax())
+    means = {label: moments.mean(scores[label]) for label in labels if label in scores}
+    chosen = max(means, key=lambda label: sign * means[label])  # of equal ones the first
     ours = done[(done["label"] == chosen) & done["seed"].isin(scores.index)][str(test)]
     return Choice(
         family.name,
@@ -120,10 +120,10 @@ def _choice(rows: pd.DataFrame, family: Family, sign: int, rule: Measure, test: 
         (*(label for label in labels if label in scores), *unsafe),
         tuple(int(s) for s in scores.index),
         rule,
-        float(sign * means[chosen]),
+        means[chosen],
         test,
-        float(ours.mean()),
-        float(ours.std(ddof=1)) if len(ours) > 1 else math.nan,
+        moments.mean(ours),
+        moments.sd(ours),
         unsafe,
         chosen in family.idle,
     )

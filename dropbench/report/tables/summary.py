@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
-import numpy as np
 import pandas as pd
 
 from dropbench.report.records.measures import Measure
+from dropbench.report.statistics import moments
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.attribution_agreement import Agreement
 
@@ -66,14 +67,14 @@ def summarise(
     done = runs[runs["status"] == "completed"]
     counts = Counter(zip(runs["label"].tolist(), runs["status"].tolist(), strict=True))
     names = [*map(str, measures), *COSTS]
-    grouped = done.groupby("label")[names]
-    with np.errstate(invalid="ignore"):  # a loss of inf has a mean of inf and no sd: nothing to warn about
-        parts = [part.to_dict("index") for part in (grouped.mean(), grouped.std(ddof=1), grouped.median())]
-    endless = done[names].astype(float).map(math.isinf).groupby(done["label"]).sum()
-    parts += [endless.to_dict("index"), grouped.count().to_dict("index")]
+    values = done[names].to_numpy(float)
+    levels = {
+        str(label): dict(zip(names, map(_level, values[rows].T.tolist()), strict=True))
+        for label, rows in done.groupby("label").indices.items()
+    }
 
     def level(label: str, name: str) -> Level:
-        return Level(*(part[label][name] for part in parts)) if label in parts[0] else Level()
+        return levels[label][name] if label in levels else Level()
 
     return [
         Summary(
@@ -87,3 +88,15 @@ def summarise(
         )
         for arm in arms
     ]
+
+
+def _level(values: Sequence[float]) -> Level:
+    """Return the level of one measure of one arm; values: of its runs, NaN where a run has none."""
+    known = [v for v in values if v == v]
+    return Level(
+        moments.mean(known),
+        moments.sd(known),
+        median(known) if known else math.nan,
+        sum(map(math.isinf, known)),
+        len(known),
+    )

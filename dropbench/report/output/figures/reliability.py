@@ -11,6 +11,7 @@ from dropbench.report.output.figures.picture import Picture
 from dropbench.report.records.calibration import bins, ece
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Floats
+from dropbench.report.statistics import moments
 from dropbench.report.statistics.interval import interval
 from dropbench.report.tables.comparison import Comparison
 
@@ -106,8 +107,8 @@ def _panel(above: style.Axes, below: style.Axes, label: str, stored: Floats) -> 
     over = interval(errors)
     between = f" ({write(over.low)} to {write(over.high)})" if len(errors) > 1 else ""
     seeds = f"n = {len(errors)}"
-    above.set_title(f"{style.folded(label)} ({seeds})\nECE {write(float(errors.mean()))}{between}")
+    above.set_title(f"{style.folded(label)} ({seeds})\nECE {write(moments.mean(errors))}{between}")
     return (
-        f"ECE {write(float(errors.mean()))}{f', 95 % interval{between}' if between else ''}, {seeds}, mean confidence "
+        f"ECE {write(moments.mean(errors))}{f', 95 % interval{between}' if between else ''}, {seeds}, mean confidence "
         f"{100 * confidence.sum() / examples.sum():.1f} %, accuracy {100 * right.sum() / examples.sum():.1f} %"
     )
