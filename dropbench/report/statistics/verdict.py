@@ -91,7 +91,7 @@ def direction(low: float, high: float, rope: float, sign: int) -> str:
     return ""
 
 
-def definition(measure: Measure, rope: float, stated: bool, family: int) -> tuple[str, str]:
+def definition(measure: Measure, rope: float, stated: bool, family: int, by_itself: bool) -> tuple[str, str]:
     """Return the rule of verdicts as a note under a table, in full and in short.
 
     Parameters
@@ -104,19 +104,26 @@ def definition(measure: Measure, rope: float, stated: bool, family: int) -> tupl
         Whether the user typed --rope.
     family : int
         The number of arms for which the interval holds at once.
+    by_itself : bool
+        Whether one of the verdicts holds for its arm by itself and is not confirmed for all arms at once.
     """
     better, worse = ("better", "worse") if measure.direction else ("higher", "lower")
     default = "" if stated else " (the default; --rope sets it)"
-    holds = "" if family < 2 else f", which holds for all {family} arms at once"
+    holds, own = "", ""
+    if family > 1:
+        holds = f", which holds for all {family} arms at once"
+        own = "; one with a ? follows from the interval that its arm would have by itself"
     full = (
         f"Verdict on {measure.spoken}: a difference within ±{measure.size(rope)}{default} counts as too small to matter. "
         f"{better.capitalize()} or {worse} = the whole interval lies beyond that range; {SAME} = the whole interval lies "
         f"within it; {UNTOLD} = neither. A ? means not confirmed: a confirmed verdict needs six seeds and follows from the "
-        f"interval that is shown{holds}."
+        f"interval that is shown{holds}{own}."
     )
+    all_arms = "both arms" if family == 2 else f"all {family} arms"
+    only = f": the interval of that arm by itself says so; the one shown, for {all_arms} at once, does not"
     small = "" if stated else " (--rope)"
     brief = (
         f"{better.capitalize()} or {worse}: the whole interval lies beyond ±{measure.size(rope)}{small}. "
-        "A ? means not confirmed."
+        f"A ? means not confirmed{only if family > 1 and by_itself else ''}."
     )
     return full, brief

@@ -172,8 +172,8 @@ def _notes(answers: Sequence[Answer], whole: Comparison) -> list[str]:
         notes.append(f"{named}, {count(n, 'contrast')}: {same}{over}.")
     if any(a.contrast.direction not in ("", UNTOLD) and not a.contrast.confirmed for a in answers):
         notes.append(
-            "A question mark means not confirmed: there are fewer than six seeds, or the interval that is shown does not "
-            "confirm it."
+            "A question mark means not confirmed: there are fewer than six seeds, or only the interval that the contrast would "
+            "have by itself confirms it, and not the one that is shown."
         )
     for best, counted in {b: n for a in answers for b, n in a.formula.choices(whole.scores).items()}.items():
         rule = whole.measures.read(best.by)

@@ -106,3 +106,43 @@ def test_the_next_step_is_one_and_says_what_it_buys(three: Any) -> None:
     )
     for told in made.comparisons[0].diagnosis or ():
         assert bool(told.buys) == bool(told.steps)
+
+
+UNLIKE_P = (
+    [15, 50, 75, -15, -20, 15, 25, 10, 50, 25],
+    [0, 15, 15, 5, 5, 0, 10, 5, 10, 5],
+    [15, 20, 50, -5, 15, -50, -10, -30, 15, 60],
+    [25, -25, 30, -5, -35, 15, -10, -30, 25, -55],
+)
+"""Differences of four arms from none, ten seeds, in thousandths. The second's seeds agree best: by itself it is better, but
+among all arms its p is larger than that of the first, which by itself may be no different."""
+
+
+@pytest.mark.parametrize(("arms", "odd"), [((0, 1, 2, 3), True), ((0, 1, 2), True), ((1, 3), False), ((1,), False)])
+def test_a_verdict_that_looks_like_a_contradiction_of_p_is_explained(
+    arms: tuple[int, ...], odd: bool, fake: Any, put: Any, store: Store
+) -> None:
+    """`better?` stood beside a larger p, and `cannot tell` beside a smaller one with a larger difference, and no word on it."""
+    for seed in range(10):
+        put(fake(seed, test=0.75))
+        for i in arms:
+            on = {"dropout": "standard", "dropout.rate": (i + 1) / 10}
+            put(fake(seed, changes=on, test=0.75 + UNLIKE_P[i][seed] / 1000))
+    made = report.build([store.root])
+    brief, told = made.comparisons[0].brief, made.comparisons[0].verdicts
+    notes = [note for note in brief if note.startswith("The verdict on")]
+    assert len(notes) == odd
+    if odd:
+        first, second = told["standard 0.1"], told["standard 0.2"]
+        p, q = first.difference.p_adjusted, second.difference.p_adjusted
+        assert (first.verdict, second.verdict) == ("cannot tell", "better, unconfirmed")
+        assert p < q and first.difference.p > second.difference.p
+        says = f"The verdict on standard 0.2 is better? with p = {q:.4f}, and on standard 0.1 cannot tell with p = {p:.4f}: "
+        assert notes[0].startswith(says)
+        assert notes[0].endswith("(standard 0.2 +0.30 to +1.10, standard 0.1 +0.17 to +4.50).")
+        assert f" {notes[0]}" in under(made, 100)
+    rule = next(note for note in brief if note.startswith("Better or worse"))
+    unsure = any(c.verdict.endswith("unconfirmed") for c in told.values())
+    together = "both arms" if len(arms) == 2 else f"all {len(arms)} arms"
+    own = f": the interval of that arm by itself says so; the one shown, for {together} at once, does not."
+    assert rule.endswith(own if unsure else "A ? means not confirmed.")

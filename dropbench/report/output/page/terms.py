@@ -11,7 +11,8 @@ TERMS = {
     "pairs": "How many seeds both the arm and the baseline were trained under. A seed gives both the same split of the data, "
     "the same first weights, the same order of examples and the same random numbers, so they are compared seed by seed.",
     "verdict": "Where the interval lies: better or worse when all of it is beyond what counts as no difference, about the same "
-    "when all of it is within. A question mark means not confirmed.",
+    "when all of it is within. A question mark means not confirmed: there are fewer than six seeds, or only the "
+    "interval that the arm would have by itself says so.",
     "interval": "The range of true differences that agree with these runs. Where several arms are compared, the ranges are "
     "wide enough that all of them together are right in 95 of 100 studies.",
     "p adjusted": "How often at least one of so many arms would differ this much by chance if no arm had an effect.",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean, median, stdev
 
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
 from dropbench.report.statistics.permutation import EXACT, FLIPS
 from dropbench.report.statistics.power import MOST
-from dropbench.report.statistics.verdict import SAME, definition
+from dropbench.report.statistics.verdict import SAME, UNTOLD, definition
+from dropbench.report.tables.columns import p_value
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.notes.note import Note
+from dropbench.report.tables.notes.note import Note, as_they_are
 from dropbench.values import count
 
 _SPOKEN = 3
@@ -25,7 +26,10 @@ def notes(comparison: Comparison) -> list[Note]:
     if not contrasts:
         return []
     first = next(iter(contrasts.values()))
-    told = [Note(*definition(first.measure, first.region, comparison.rope is not None, first.tests))]
+    doubted = [label for label, c in contrasts.items() if _of_itself(c)]
+    stated = comparison.rope is not None
+    told = [Note(*definition(first.measure, first.region, stated, first.tests, bool(doubted)))]
+    told += _beside_p(contrasts, doubted)
     methods: dict[str, list[str]] = {}
     for label, c in contrasts.items():
         methods.setdefault(c.difference.interval, []).append(label)
@@ -47,6 +51,38 @@ def notes(comparison: Comparison) -> list[Note]:
     looks = comparison.alpha * max(1, len(comparison.outcomes)) < ALPHA  # the level pays for several looks
     told += _outcomes(comparison) + _coarse(contrasts) + _one_seed(contrasts)
     return told + _more_seeds(contrasts, looks)
+
+
+def _of_itself(c: Contrast) -> bool:
+    """Return whether the verdict follows from the arm's own interval, and not from the one that holds for all arms at once."""
+    unsure = c.direction not in ("", UNTOLD) and not c.confirmed
+    return unsure and c.difference.finished >= MIN_PAIRS and not c.difference.diverged
+
+
+def _beside_p(contrasts: Mapping[str, Contrast], doubted: Sequence[str]) -> list[Note]:
+    """Explain a table in which an arm without a verdict has a smaller p than one with a ?, which looks like a contradiction.
+
+    The verdict with a ? follows from the arm's own interval, p from all arms at once. Among them an arm whose seeds agree well
+    counts for less than by itself (`family` says why), so the order of p need not be that of the arms by themselves.
+    """
+    plain = {label: c for label, c in contrasts.items() if c.direction == UNTOLD and not c.difference.diverged}
+    doubted = [label for label in doubted if contrasts[label].direction != SAME]
+    known = {label: c.difference.p_adjusted for label, c in plain.items() if math.isfinite(c.difference.alone[0])}
+    if not known or not doubted:
+        return []
+    open_, unsure = min(known, key=known.__getitem__), max(doubted, key=lambda a: contrasts[a].difference.p_adjusted)
+    arms = contrasts[unsure], contrasts[open_]
+    p = [p_value(c.difference.p_adjusted) for c in arms]
+    if p[0] == p[1] or known[open_] > arms[0].difference.p_adjusted:
+        return []
+    own = [" to ".join(map(c.measure.difference, c.difference.alone)) for c in arms]
+    return as_they_are(
+        [
+            f"The verdict on {unsure} is {arms[0].direction}? with p = {p[0]}, and on {open_} {UNTOLD} with p = {p[1]}: p and "
+            f"the interval shown are for all {arms[0].tests} arms at once, a verdict with a ? is by the interval its arm "
+            f"would have by itself ({unsure} {own[0]}, {open_} {own[1]})."
+        ]
+    )
 
 
 def _coarse(contrasts: Mapping[str, Contrast]) -> list[Note]:
