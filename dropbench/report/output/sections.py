@@ -11,6 +11,7 @@ from dropbench.report.output import asked as of_asked
 from dropbench.report.output import claims as of_claimed
 from dropbench.report.output import runs as of_single
 from dropbench.report.records.frame import rows_of
+from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.arms import legend
 from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.columns import ABSENT, Column, Sheet, level_of, sheets
@@ -137,7 +138,7 @@ def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]
     ):
         return ()
     if not comparison.diagnosis:
-        return (Advice("", "No rule of the diagnosis applies to these runs; the verdicts say what is certain."),)
+        return (Advice("", _settled(comparison)),)
     told, given = list[Advice](), set[str]()
     spoken, where = (1, "--explain") if brief else (SPOKEN, "--format json")
     for rule in dict.fromkeys(d.rule for d in comparison.diagnosis):
@@ -153,6 +154,14 @@ def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]
                 Advice(f"{rule.capitalize()}.", f"The same holds for {', '.join(rest)}; {where} has the numbers.")
             )
     return tuple(told)
+
+
+def _settled(comparison: Comparison) -> str:
+    """Return what to do if no rule of the diagnosis applies: the verdicts themselves may say it."""
+    told = comparison.verdicts.values()
+    if all(c.confirmed and c.direction in ("worse", SAME) for c in told):
+        return f"Every verdict is confirmed, and no arm is better than {comparison.baseline}. Next: keep {comparison.baseline}."
+    return "No rule of the diagnosis applies to these runs; the verdicts say what is certain."
 
 
 def _cost(comparison: Comparison, told: Diagnosis) -> str:
