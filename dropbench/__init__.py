@@ -17,19 +17,19 @@ from dropbench.hardware.blas import settle
 
 if TYPE_CHECKING:
     from dropbench.api.answer import Answer
+    from dropbench.api.loading import load_model
     from dropbench.api.reading import history, load, report
     from dropbench.api.run import Run
     from dropbench.api.training import sweep, train
-    from dropbench.execute.loading import load_model
 
 __all__ = ["Answer", "Run", "UsageError", "history", "load", "load_model", "report", "sweep", "train"]
 
 _FILES = {
     "api.answer": ("Answer",),
+    "api.loading": ("load_model",),
     "api.reading": ("history", "load"),
     "api.run": ("Run",),
     "api.training": ("sweep", "train"),
-    "execute.loading": ("load_model",),
 }
 """The public names by the module that defines them. They are imported on first use, because most need torch, pandas or Hydra,
 which are slow to import."""

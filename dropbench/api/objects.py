@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from dropbench.api.source import importable, source_of
 from dropbench.errors import UsageError
@@ -33,6 +34,8 @@ _target_: dropbench.data._given.load
 name: {name}
 path: {path}
 """
+_known: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""The classes and functions that were given to this process and still exist, by the hash of their source."""
 _NOTE = (
     "{what} given as Python objects, which are identified by their content: the runs are stored and reported like others, but "
     "no command line can repeat them"
@@ -77,10 +80,10 @@ def as_settings(data: Any = None, target: str | None = None, model: Any = None) 
             overrides += _data(data, target, folder)
             conf += [folder / "conf"] * (folder / "conf").exists()
         if model is not None:
-            name = _network(model)
+            name = network_path(model)
             overrides += ["model=module", f"model.target={name}"]
             if name.startswith(f"{GIVEN_MODULE}."):
-                stack.enter_context(_held(model, folder))
+                stack.enter_context(held(model))
                 stack.enter_context(only_this_process())
                 lasting.append("the model")
         what = f"{' and '.join(lasting)} {'are' if lasting != ['the model'] else 'is'}"
@@ -154,8 +157,11 @@ def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tupl
     return frame[~chosen], frame[chosen], name
 
 
-def _network(model: Any) -> str:
-    """Return the import path of a class or function; in the temporary module if it is not importable."""
+def network_path(model: Any) -> str:
+    """Return the import path of a class or function; in the temporary module if it is not importable.
+
+    Raises UsageError if it is neither, and for a lambda.
+    """
     if isinstance(model, str):
         raise UsageError(f"model={model!r} is a name: give it as a setting, 'model={model}'")
     if not callable(model) or not hasattr(model, "__qualname__"):
@@ -173,21 +179,33 @@ def _network(model: Any) -> str:
 
 
 @contextmanager
-def _held(model: Any, folder: Path) -> Iterator[None]:
-    """Context manager with a module that holds the object. Its file exists only for the source to be read, not to be run."""
+def held(model: Any) -> Iterator[None]:
+    """Context manager with the temporary module that holds a class or function, which `known_network` finds afterwards.
+
+    The module's file exists only for the source to be read, not to be run. Raises UsageError if there is no source.
+    """
+    from dropbench.config.source_hash import source_hash
+
     source = source_of(model)
-    file = folder / f"{GIVEN_MODULE}.py"
-    file.write_text(source, encoding="utf-8")
-    module = ModuleType(GIVEN_MODULE)
-    module.__file__ = str(file)
-    setattr(module, model.__name__, model)
-    sys.modules[GIVEN_MODULE] = module
-    sys.path.append(str(folder))
-    try:
-        yield
-    finally:
-        del sys.modules[GIVEN_MODULE]
-        sys.path.remove(str(folder))
+    with tempfile.TemporaryDirectory(prefix="dropbench-") as folder:
+        file = Path(folder) / f"{GIVEN_MODULE}.py"
+        file.write_text(source, encoding="utf-8")
+        module = ModuleType(GIVEN_MODULE)
+        module.__file__ = str(file)
+        setattr(module, model.__name__, model)
+        sys.modules[GIVEN_MODULE] = module
+        sys.path.append(folder)
+        try:
+            _known[source_hash(f"{GIVEN_MODULE}.{model.__name__}")] = model
+            yield
+        finally:
+            del sys.modules[GIVEN_MODULE]
+            sys.path.remove(folder)
+
+
+def known_network(source: str | None) -> Any:
+    """Return a class or function that an earlier call of this process was given, by the hash of its source, or None."""
+    return None if source is None else _known.get(source)
 
 
 def typed(overrides: Sequence[str], objects: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dropbench.data.base import Table
     from dropbench.engine.trained import TrainedModel
     from dropbench.store import Record
 
@@ -26,11 +27,15 @@ class Run:
         The folders of options that the run's parts come from.
     network : class or function, optional
         The model, if it was given as an object.
+    data : Table, optional
+        The data, if a table with a graph was given as an object.
     """
 
-    def __init__(self, record: Record, folder: Path, conf: list[Path], network: Any = None) -> None:
+    def __init__(
+        self, record: Record, folder: Path, conf: list[Path], network: Any = None, data: Table | None = None
+    ) -> None:
         self.record, self.folder = record, folder
-        self._conf, self._network = conf, network
+        self._conf, self._network, self._data = conf, network, data
 
     @property
     def run_id(self) -> str:
@@ -68,12 +73,9 @@ class Run:
 
         Raises UsageError if the run saved no weights.
         """
-        from dropbench.api.call import call
-        from dropbench.api.objects import as_settings
-        from dropbench.execute.loading import load_model
+        from dropbench.api.loading import load_model
 
-        with call(), as_settings(model=self._network):
-            return load_model(self.folder, conf=self._conf)
+        return load_model(self.folder, model=self._network, data=self._data, conf=self._conf)
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{name}={value:.4f}" for name, value in self.metrics.items() if name.startswith("test_"))

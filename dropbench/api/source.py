@@ -36,6 +36,8 @@ def source_of(found: Any) -> str:
         If there is no source, as for code typed after `python -c`.
     """
     texts: dict[str, str] = {}
+    # A script's class has the same source when another program imports it from there, where its helpers are importable too.
+    from_file = importable(found)
     waiting = [found]
     while waiting:
         one = waiting.pop()
@@ -44,7 +46,7 @@ def source_of(found: Any) -> str:
         texts[name] = _text(one)
         for used, value in _named(one):
             if isinstance(value, type | FunctionType):
-                if value.__module__ == found.__module__ and not importable(value):
+                if value.__module__ == found.__module__ and (from_file or not importable(value)):
                     waiting.append(value)
             elif isinstance(value, _PLAIN):
                 texts.setdefault(f"{used} =", f"{used} = {value!r}")

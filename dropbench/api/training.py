@@ -180,7 +180,8 @@ def train(
             record, folder = one_run(plan, extra, shown, FailurePolicy(retries), force=force)
         if not isinstance(record, Record):
             raise UsageError(f"the record in {folder} cannot be read; --force trains the run again")
-        return Run(record, folder, own_folders(conf), model)
+        graphed = data if getattr(data, "graph", None) is not None else None
+        return Run(record, folder, own_folders(conf), model, graphed)
 
 
 def _check_imported(plan: Plan) -> None:

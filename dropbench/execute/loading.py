@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dropbench import identity
 from dropbench.config.paths import own_folders
+from dropbench.data.base import Graph, Table
 from dropbench.engine.trained import TrainedModel, further, network
 from dropbench.errors import UsageError
 from dropbench.execute.stored_parts import stored_part
@@ -25,41 +26,24 @@ _MISFIT = (LookupError, TypeError, ValueError, RuntimeError, AttributeError)
 
 
 def load_model(
-    run: str | Path, *, conf: str | Path | Sequence[str | Path] = (), data_root: str | Path | None = None
+    run: str | Path,
+    *,
+    table: Table | None = None,
+    conf: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    data_root: str | Path | None = None,
 ) -> TrainedModel:
-    """Returns the network of a run that kept its weights (`train.save=best` or `last`), in evaluation mode.
+    """Returns the network of a run that kept its weights. See `dropbench.load_model`, which also finds given objects.
 
-    Parameters
-    ----------
-    run : str or Path
-        The run's folder, `results/runs/<id>`.
-    conf : str, Path, or several
-        The folders of options (`--conf`) with the user's own parts. No other code of the user is imported.
-    data_root : str or Path, optional
-        The folder of data sets, needed only to find a graph, which is part of the network. By default the folder in the
-        environment variable DROPBENCH_DATA, or `data`.
-
-    Returns
-    -------
-    TrainedModel
-        An ordinary module: `model(x)` takes examples in the form that the network receives, `model.predict(rows)` raw rows.
-
-    Raises
-    ------
-    UsageError
-        If there is no such run, it kept no weights, or its parts do not exist any more.
+    table: the data with the graph, if they were given as an object.
     """
-    if not str(run).strip():
-        raise UsageError("no run was given: give the folder of a run, such as results/runs/4df5aad9e191")
-    folder, extra = Path(run).expanduser(), _folders(conf)
-    record = _record(folder)
+    folder, record, extra = Path(run).expanduser(), with_weights(run), _folders(conf)
     held, about = _kept(folder, record)
     model = stored_part("model", record.config["model"], (), record, extra)
     variants = {
         str(node["name"]): stored_part("dropout", node, tuple(DropoutSpec.model_fields), record, extra)
         for node in identity.variants(record.config)
     }
-    graph = _graph(record, extra, _root(data_root)) if about.get("axes") == "N" else None
+    graph = _graph(record, extra, _root(data_root), table) if about.get("axes") == "N" else None
     bf16 = record.config["train"].get("precision") == "bf16"
     try:
         made = network(model.cls, model.options, held, about, graph)
@@ -71,7 +55,11 @@ def load_model(
         raise UsageError(f"{folder / WEIGHTS} does not fit model={record.config['model']['name']}: {told}") from error
 
 
-def _record(folder: Path) -> Record:
+def with_weights(run: str | Path) -> Record:
+    """Returns the record of a run that stored its weights. Raises UsageError for any other folder."""
+    if not str(run).strip():
+        raise UsageError("no run was given: give the folder of a run, such as results/runs/4df5aad9e191")
+    folder = Path(run).expanduser()
     record = read(folder)
     if isinstance(record, Skipped):
         raise UsageError(f"{folder} cannot be loaded as a run: {record.reason}")
@@ -92,12 +80,19 @@ def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, An
     return held, about
 
 
-def _graph(record: Record, extra: Sequence[Path], root: Path) -> Any:
+def _graph(record: Record, extra: Sequence[Path], root: Path, table: Table | None) -> Graph | None:
     """Returns the graph of the run's nodes. Raises UsageError if it is missing or has changed."""
-    data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
-    table = data.cls(root, False, **data.options)
+    where = "that was given"
+    if table is None:
+        if identity.given(str(record.config["data"]["name"])):
+            raise UsageError(
+                f"run {record.run_id} was trained on a graph that a program gave: give it again, data=table"
+            )
+        data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
+        table, where = data.cls(root, False, **data.options), f"in {root}"
+    assert table is not None
     if table.fingerprint != record.data_fingerprint:
-        raise UsageError(f"run {record.run_id} was trained on a graph that differs from data '{table.name}' in {root}")
+        raise UsageError(f"run {record.run_id} was trained on a graph that differs from data '{table.name}' {where}")
     return table.graph
 
 
@@ -105,7 +100,7 @@ def _root(given: str | Path | None) -> Path:
     return Path(given or os.environ.get("DROPBENCH_DATA") or "data").expanduser()
 
 
-def _folders(conf: str | Path | Sequence[str | Path]) -> list[Path]:
+def _folders(conf: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
     """Returns the user's folders and adds them to `sys.path`, so that their modules can be imported, as with `--conf`."""
     folders = [folder.resolve() for folder in own_folders(conf)]
     for folder in folders:

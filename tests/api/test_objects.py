@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from graphs import graph_table
 from torch import nn
 
 import dropbench as db
+from dropbench.api import objects
 from dropbench.api.arrays import table_of
 from dropbench.api.objects import as_settings
 from dropbench.api.source import source_of
@@ -168,9 +170,52 @@ def test_a_class_of_a_module_is_as_if_typed(mine: Path, monkeypatch: pytest.Monk
 
 
 def test_weights_of_a_class_without_a_module(tmp_path: Path) -> None:
-    net = made()
+    """The class is found as long as this process has it; given again it is found anywhere, and another class is refused."""
+    net, other = made(), made()
     run = db.train({**ONE, "results": tmp_path / "r", "train.save": "best"}, data=(X, Y), model=net, quiet=True)
-    assert run.model().predict(X[:3]).shape == (3,)
+    expected = run.model().predict(X).tolist()
+    assert db.load_model(run.folder).predict(X).tolist() == expected
+    objects._known.clear()  # as in another process
+    with pytest.raises(db.UsageError, match=r"model=Inner, .* load_model\(\.\.\., model=Inner\)"):
+        db.load_model(run.folder)
+    assert db.load_model(run.folder, model=other).predict(X).tolist() == expected
+    with pytest.raises(db.UsageError, match="trained with model=Inner and not with helper"):
+        db.load_model(run.folder, model=helper)
+
+
+def test_a_script_and_what_imports_it_have_the_same_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the script a class is one of `__main__`; its weights can be loaded where the script is imported."""
+    text = (
+        "from torch import nn\nWIDE = 3\n\n\ndef wide():\n    return WIDE\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self, n_classes):\n        super().__init__()\n        self.a = nn.Linear(wide(), n_classes)\n"
+    )
+    (tmp_path / "script.py").write_text(
+        f"{text}\nif __name__ == '__main__':\n    from dropbench.api.source import source_of\n    print(source_of(Net))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import script  # type: ignore[import-not-found]
+
+    env = {**os.environ, "PYTHONPATH": str(Path(db.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert "def wide" in done.stdout and done.stdout.strip() == source_of(script.Net).strip(), done.stderr
+
+
+def test_a_network_that_is_found_by_its_name_needs_no_object(tmp_path: Path) -> None:
+    run = db.train({**ONE, "results": tmp_path / "r", "train.save": "best"}, data=(X, Y), quiet=True)
+    with pytest.raises(db.UsageError, match=r"was trained with model=mlp, .* leave out model=Inner"):
+        db.load_model(run.folder, model=made())
+
+
+def test_weights_on_a_graph_that_was_given(tmp_path: Path) -> None:
+    few = {"train.epochs": 1, "results": tmp_path / "r", "train.save": "best", "execute.workers": 1}
+    run = db.train("model=gcn", few, data=graph_table(), quiet=True)
+    nodes = np.arange(5)
+    expected = run.model().predict(nodes).tolist()
+    assert db.load_model(run.folder, data=graph_table()).predict(nodes).tolist() == expected
+    with pytest.raises(db.UsageError, match="a graph that a program gave: give it again, data=table"):
+        db.load_model(run.folder)
+    with pytest.raises(db.UsageError, match="differs from data 'graph' that was given"):
+        db.load_model(run.folder, data=graph_table(seed=1))
 
 
 def test_objects_and_settings_do_not_contradict_each_other() -> None:
