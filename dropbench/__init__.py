@@ -1,7 +1,7 @@
 """Answers by experiment whether dropout helps on a model and data: which kind, at what rate, where, and how sure that is.
 
-After `import dropbench as db`, the functions are `db.sweep`, `db.train`, `db.report`, `db.load`, `db.history` and
-`db.load_model`; the first three correspond to commands. See docs/python.md.
+After `import dropbench as db`, the functions are `db.sweep`, `db.train`, `db.advise`, `db.report`, `db.load`, `db.history`
+and `db.load_model`; the first four correspond to commands. See docs/python.md.
 """
 
 from __future__ import annotations
@@ -16,15 +16,29 @@ from dropbench.hardware import torchvision
 from dropbench.hardware.blas import settle
 
 if TYPE_CHECKING:
+    from dropbench.api.advising import Advised, advise
     from dropbench.api.answer import Answer
     from dropbench.api.loading import load_model
     from dropbench.api.reading import history, load, report
     from dropbench.api.run import Run
     from dropbench.api.training import sweep, train
 
-__all__ = ["Answer", "Run", "UsageError", "history", "load", "load_model", "report", "sweep", "train"]
+__all__ = [
+    "Advised",
+    "Answer",
+    "Run",
+    "UsageError",
+    "advise",
+    "history",
+    "load",
+    "load_model",
+    "report",
+    "sweep",
+    "train",
+]
 
 _FILES = {
+    "api.advising": ("Advised", "advise"),
     "api.answer": ("Answer",),
     "api.loading": ("load_model",),
     "api.reading": ("history", "load"),
