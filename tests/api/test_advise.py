@@ -54,7 +54,10 @@ def test_on_objects_the_same_call_continues(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("settings", "minutes", "said"),
-    [("dropout=spatial", 1.0, "advise chooses this itself"), ("data=wine", 0.0, r"minutes=0\.0: it must be at least 0\.1")],
+    [
+        ("dropout=spatial", 1.0, "advise chooses this itself"),
+        ("data=wine", 0.0, r"minutes=0\.0: it must be at least 0\.1"),
+    ],
 )
 def test_a_mistake_is_one_sentence(settings: str, minutes: float, said: str) -> None:
     with pytest.raises(db.UsageError, match=said):

@@ -56,6 +56,7 @@ def _flat(records: Sequence[Record]) -> tuple[list[dict[str, Any]], NDArray[np.i
     Configurations are compared by the identity of their parts, since records from one folder share these objects.
     """
     flats: list[dict[str, Any]] = []
+    options: list[tuple[str, dict[str, Any]]] = []
     places: dict[tuple[object, ...], int] = {}
     place_of = []
     for record in records:
@@ -64,10 +65,26 @@ def _flat(records: Sequence[Record]) -> tuple[list[dict[str, Any]], NDArray[np.i
             places[parts] = len(flats)
             config = {plain(key): value for key, value in flatten(record.config).items()}
             if config.pop(f"data.{PATH}", None):  # the path is replaced by the data's name
+                options.append((config["data.name"], config))
                 config["data.name"] = plain(data_name(record.config["data"]))
             flats.append(config)
         place_of.append(places[parts])
+    _tell_apart(options)
     return flats, np.array(place_of, dtype=np.int_)
+
+
+def _tell_apart(options: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Add the option to the names of files that differ in nothing else: `my (csv)` and `my (parquet)`.
+
+    options: how each flat configuration reads its file, such as csv, and the configuration.
+    """
+    read_as: dict[str, set[str]] = {}
+    for option, config in options:
+        read_as.setdefault(config["data.name"], set()).add(option)
+    alike = {name for name, several in read_as.items() if len(several) > 1}
+    for option, config in options:
+        if (name := config["data.name"]) in alike:
+            config["data.name"] = f"{name} ({option})"
 
 
 def _dotted(flats: Sequence[Mapping[str, Any]]) -> dict[str, None]:

@@ -132,3 +132,20 @@ def test_a_thousand_runs_are_reported_without_torch(fake: Any, store: Any) -> No
 )
 def test_a_mean_over_classes_is_no_share_of_the_examples(metric: str, share: bool) -> None:
     assert Measure("test", metric).is_share_of_examples is share
+
+
+def test_a_table_as_csv_and_as_parquet_are_told_apart(fake: Any, put: Any, store: Any) -> None:
+    for kind in ("csv", "parquet"):
+        for rate in (0.0, 0.5):
+            changes = {
+                "data": kind,
+                "data.path": f"there/my.{kind}",
+                "dropout": "standard" if rate else "none",
+                "dropout.rate": rate,
+            }
+            put(*(fake(seed, changes=changes) for seed in range(2)))
+    found = report.build([store.root]).comparisons
+    assert [c.title.split(",")[0] for c in found] == ["mlp on my (csv)", "mlp on my (parquet)"]
+    assert all(c.labels == ["none", "standard 0.5"] for c in found)
+    (only,) = report.build([store.root], ["data.name=my (csv)"]).comparisons
+    assert only.title == found[0].title
