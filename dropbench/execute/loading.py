@@ -12,7 +12,6 @@ from torch import Tensor
 
 from dropbench import identity
 from dropbench.config.paths import own_folders
-from dropbench.data.base import Graph, Table
 from dropbench.engine.trained import TrainedModel, further, network
 from dropbench.errors import UsageError
 from dropbench.execute.stored_parts import stored_part
@@ -28,13 +27,13 @@ _MISFIT = (LookupError, TypeError, ValueError, RuntimeError, AttributeError)
 def load_model(
     run: str | Path,
     *,
-    table: Table | None = None,
+    table: Any = None,
     conf: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     data_root: str | Path | None = None,
 ) -> TrainedModel:
     """Returns the network of a run that kept its weights. See `dropbench.load_model`, which also finds given objects.
 
-    table: the data with the graph, if they were given as an object.
+    table: the Table with the graph, if it was given as an object.
     """
     folder, record, extra = Path(run).expanduser(), with_weights(run), _folders(conf)
     held, about = _kept(folder, record)
@@ -80,7 +79,7 @@ def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, An
     return held, about
 
 
-def _graph(record: Record, extra: Sequence[Path], root: Path, table: Table | None) -> Graph | None:
+def _graph(record: Record, extra: Sequence[Path], root: Path, table: Any) -> Any:
     """Returns the graph of the run's nodes. Raises UsageError if it is missing or has changed."""
     where = "that was given"
     if table is None:
@@ -90,7 +89,6 @@ def _graph(record: Record, extra: Sequence[Path], root: Path, table: Table | Non
             )
         data = stored_part("data", record.config["data"], tuple(DataSpec.model_fields), record, extra)
         table, where = data.cls(root, False, **data.options), f"in {root}"
-    assert table is not None
     if table.fingerprint != record.data_fingerprint:
         raise UsageError(f"run {record.run_id} was trained on a graph that differs from data '{table.name}' {where}")
     return table.graph

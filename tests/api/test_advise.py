@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from terminal import dropbench
 
 import dropbench as db
 
-X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
-Y = (X[:, 0] > 0).astype(int)
+FRAME = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 3)), columns=list("abc"))
+FRAME["y"] = FRAME["a"] > 0
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +45,10 @@ def test_on_objects_the_same_call_continues(tmp_path: Path, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr("dropbench.planning.advising.MOST", 8)  # a plan begun anew would have 6 seeds, and another id
         patched.setattr("dropbench.cli.advise.time", SimpleNamespace(monotonic=lambda: -1e9))
-        early = db.advise(few(tmp_path), data=(X, Y), quiet=True)
+        early = db.advise(few(tmp_path), data=FRAME, target="y", quiet=True)
     assert early.decision == "unknown" and early.command is None and early.page is None
     assert len(early.sentences) == 1 and "Run the same call again" in early.sentences[0]
-    advice = db.advise(few(tmp_path), data=(X.copy(), Y), minutes=3, quiet=True)
+    advice = db.advise(few(tmp_path), data=FRAME.copy(), target="y", minutes=3, quiet=True)
     assert len(advice.sentences) == 3 and advice.command is None
     assert len(list((tmp_path / "plans").iterdir())) == 1
 

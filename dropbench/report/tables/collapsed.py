@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from dropbench.report.tables.majority import balanced
 from dropbench.values import count
 
 _SPOKEN = 3
@@ -43,9 +44,8 @@ def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
         return []
     rest = f" and {count(len(told) - _SPOKEN, 'more arm')}" if len(told) > _SPOKEN else ""
     share = f"{min(shares):.1f}" if len(shares) == 1 else f"{min(shares):.1f} to {max(shares):.1f}"
-    measured = "test_balanced_accuracy" in runs and runs["test_balanced_accuracy"].notna().any()
-    look = "--metric balanced_accuracy" if measured else "metric=[loss,accuracy,balanced_accuracy]"
     return [
         f"The same class is predicted for every test example by {', '.join(told[:_SPOKEN])}{rest}: the accuracy of such a "
-        f"run is only the share of that class (the most frequent class has {share} %). Look at balanced accuracy: {look}."
+        f"run is only the share of that class (the most frequent class has {share} %). Look at balanced accuracy: "
+        f"{balanced(runs)}."
     ]

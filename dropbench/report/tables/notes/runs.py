@@ -15,6 +15,7 @@ from dropbench.report.records.measures import Measures
 from dropbench.report.tables.arms import in_all
 from dropbench.report.tables.collapsed import collapsed
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.majority import majority
 from dropbench.report.tables.notes.note import Note, as_they_are
 from dropbench.store import Skipped, StoredPlan
 from dropbench.values import absent, count, plain, plural, spans, written
@@ -118,12 +119,14 @@ def about(comparison: Comparison) -> list[Note]:
     if done.empty:
         return _unfinished(runs, arms)
     lost = _unfinished(runs, arms)
+    same = collapsed(runs, arms)  # it names the share of the most frequent class too
     return [
         *_seeds(done, arms),
         *lost,
         _rule(done, arms, comparison.measures),
         *_in_all(runs, arms),
-        *as_they_are([*_learned(runs, arms), *_own_noise(runs, arms), *collapsed(runs, arms)]),
+        *as_they_are([*_learned(runs, arms), *_own_noise(runs, arms), *same]),
+        *([] if same else majority(comparison)),
     ]
 
 

@@ -1,0 +1,47 @@
+"""What a constant answer would reach: the share of the test examples that have the most frequent class."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from dropbench.report.statistics import moments
+from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.notes.note import Note
+
+LITTLE = 0.25
+"""A score is near that of the constant answer if it avoids less than this share of the constant answer's errors. A number of
+points would not do: from 97 to 99.5 % a network has learned much, from 60 to 62.5 % it has not."""
+
+
+def majority(comparison: Comparison) -> list[Note]:
+    """Say how often the most frequent class would be right; the short form has it only if the accuracy is hardly better.
+
+    The accuracy is that of the baseline, or without a baseline that of the best arm. Runs whose records lack the share, such as
+    old ones and those of regression, are not counted.
+    """
+    done = comparison.runs[comparison.runs["status"] == "completed"]
+    constant = moments.mean(said.get("majority", math.nan) for said in done["classes"].tolist())
+    if math.isnan(constant) or "test_accuracy" not in done:
+        return []
+    accuracy = comparison.measures.read("test_accuracy")
+    means = {label: moments.mean(comparison.scores(label, accuracy).values()) for label in comparison.labels}
+    known = {label: mean for label, mean in means.items() if math.isfinite(mean)}
+    if not known:
+        return []
+    label = comparison.baseline if comparison.baseline in known else max(known, key=known.__getitem__)
+    share = (
+        f"Always answering the most frequent class would be right on {accuracy.level(constant)} % of the test examples"
+    )
+    if known[label] - constant >= LITTLE * (1 - constant):
+        return [Note(f"{share}.", "")]
+    more = "no more" if known[label] <= constant else "little more"
+    said = f"{share}; {label} reaches {accuracy.level(known[label])} %, which is {more}."
+    return [Note(f"{said} Balanced accuracy counts every class the same: {balanced(done)}.", said)]
+
+
+def balanced(runs: pd.DataFrame) -> str:
+    """Return what to type to see balanced accuracy: `--metric` if these runs measured it, else the setting that measures it."""
+    measured = "test_balanced_accuracy" in runs and runs["test_balanced_accuracy"].notna().any()
+    return "--metric balanced_accuracy" if measured else "metric=[loss,accuracy,balanced_accuracy]"
