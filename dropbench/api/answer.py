@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from dropbench.report.tables.report import Report
     from dropbench.store import StoredPlan
 
-SUFFIXES = {
-    ".html": "html",
-    ".md": "markdown",
-    ".csv": "csv",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".tex": "latex",
-    ".txt": "rich",
-}
-"""The endings of files to which an answer can be saved, and the format of each."""
 _WIDTH = 110
 """Width of the text in columns, if no terminal has a width."""
 _HEIGHT = 620
@@ -119,12 +109,12 @@ class Answer:
             For another ending, for a file that cannot be written, and for `.parquet` without pyarrow.
         """
         from dropbench.api.call import call
-        from dropbench.report import write
+        from dropbench.report import ENDINGS, write
 
         path = Path(file).expanduser()
-        fmt = SUFFIXES.get(path.suffix.lower())
+        fmt = ENDINGS.get(path.suffix.lower())
         if fmt is None:
-            raise UsageError(f"{path}: the file's ending decides the format; {nearest(path.suffix, SUFFIXES)}")
+            raise UsageError(f"{path}: the file's ending decides the format; {nearest(path.suffix, ENDINGS)}")
         try:
             with call():
                 write(self.report, fmt, path)

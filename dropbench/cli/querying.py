@@ -20,6 +20,7 @@ FORMATS = ("rich", "csv", "json", "markdown", "parquet")
 
 def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None:
     """Print or write the answer. Raises UsageError if the file cannot be written."""
+    from dropbench.cli.formats import written as ending
     from dropbench.report.output.terminal import table_of
 
     try:
@@ -31,7 +32,7 @@ def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that you can write to") from error
     if out is not None:
-        shown.note(f"written to {out}")
+        shown.note(ending(fmt, out))
     elif fmt != "rich":
         shown.out(_text(answer, fmt).rstrip("\n"))
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.cli.console import Shown
+from dropbench.cli.formats import written
 from dropbench.cli.selection import Selection
 from dropbench.errors import UsageError, nearest
 
@@ -58,7 +59,7 @@ def report(selection: Selection, presentation: Presentation, conf: Sequence[Path
     if (run := _one_run(selection, presentation)) is not None:
         from dropbench.cli.one_run import show_run
 
-        return show_run(str(run), run, conf, as_json=False, quiet=presentation.quiet)
+        return show_run(str(run), run, conf, as_json=presentation.fmt == "json", quiet=presentation.quiet)
     if presentation.every is not None:
         return _follow(selection, conf, presentation.every, shown)
     if selection.sql is not None:
@@ -96,7 +97,8 @@ def _one_run(selection: Selection, presentation: Presentation) -> Path | None:
     from dropbench.store import RECORD
 
     paths = selection.paths()
-    asked = any(vars(replace(selection, arguments=())).values()) or replace(presentation, quiet=False) != Presentation()
+    only_text = Presentation(presentation.fmt if presentation.fmt == "json" else "rich")
+    asked = any(vars(replace(selection, arguments=())).values()) or replace(presentation, quiet=False) != only_text
     alone = len(paths) == len(selection.arguments) == 1 and not asked
     return paths[0] if alone and os.path.lexists(paths[0] / RECORD) else None
 
@@ -160,7 +162,10 @@ def _check_tables(presentation: Presentation) -> None:
             raise UsageError(f"--tables {name}: there is no such table; {nearest(name, NAMES)}")
     if presentation.tables and presentation.fmt not in ("markdown", "latex"):
         typed = ",".join(presentation.tables)
-        raise UsageError(f"--tables {typed} chooses the tables of a document: add --format latex or --format markdown")
+        raise UsageError(
+            f"--tables {typed} chooses the tables of a document: add --format latex or --format markdown, or a "
+            "file with the ending .tex or .md"
+        )
 
 
 def _check_sql(selection: Selection, presentation: Presentation) -> None:
@@ -303,7 +308,7 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
             raise UsageError(
                 f"--out {out}: {error.strerror}; choose a file in a folder that you can write to"
             ) from error
-        shown.note(f"written to {out}")
+        shown.note(written(fmt, out))
     elif fmt != "rich" or (wide and not presentation.quiet):
         shown.out(render(built, fmt, wide=wide, tables=presentation.tables))
     elif not presentation.quiet:

@@ -20,9 +20,14 @@ def report(
         ),
     ] = None,
     format_: Annotated[
-        str,
-        typer.Option("--format", "-f", help="rich, csv, markdown, latex, json, parquet, html, or verdict: one line."),
-    ] = "rich",
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); default: what the ending of --out means, else rich.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -30,7 +35,7 @@ def report(
             "-o",
             metavar="FILE",
             parser=path_of("--out", "--out report.md"),
-            help="Write the report to FILE instead of the screen.",
+            help="Write the report to FILE instead of the screen; .html, .md, .csv, .json, .parquet, .tex or .txt.",
         ),
     ] = None,
     figures: Annotated[
@@ -191,21 +196,22 @@ def report(
 
     - `dropbench report`
     - `dropbench report study=three_arm model=cnn`
-    - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --format markdown --out table.md`
+    - `dropbench report results data.n_train=1000 --baseline 'standard 0.5' --out table.md`
     - `dropbench report --metric loss --rope 0.01 --where 'data.n_train<=1000'`
     - `dropbench report --rows dropout.rate --cols model`
     - `dropbench report --contrast "arm('standard 0.5').test_loss - none.test_loss" --optimum dropout.rate`
-    - `dropbench report --runs --where 'data.n_train<=1000' --format csv --out runs.csv`
+    - `dropbench report --runs --where 'data.n_train<=1000' --out runs.csv`
     - `dropbench report --sql 'select arm, "dropout.rate", avg(test_accuracy) from runs group by all order by 3'`
     - `dropbench report study=three_arm --explain`
     - `dropbench report --confirm --dry-run`
     - `dropbench report study=three_arm --format verdict`
-    - `dropbench report --claims --format csv --out claims.csv`
+    - `dropbench report --claims --out claims.csv`
     - `dropbench report study=three_arm --watch`
     - `dropbench report study=three_arm --figures figures --figure-width column`
-    - `dropbench report study=three_arm --format latex --tables differences --out table.tex`
-    - `dropbench report study=three_arm --format html --out page.html`
+    - `dropbench report study=three_arm --tables differences --out table.tex`
+    - `dropbench report study=three_arm --out page.html`
     """
+    from dropbench.cli.formats import chosen
     from dropbench.cli.report import Presentation, report
     from dropbench.cli.selection import Selection
 
@@ -214,7 +220,7 @@ def report(
         arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run, claims, sql
     )
     presentation = Presentation(
-        format_,
+        chosen(format_, as_json, out),
         out,
         figures,
         figure_width,

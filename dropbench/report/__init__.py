@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dropbench.report.output import FORMATS
+from dropbench.report.output import ENDINGS, FORMATS
 
 if TYPE_CHECKING:
     from dropbench.report.assemble import asked, build, for_plan, pivot
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dropbench.report.tables.explained import explained
 
 __all__ = [
+    "ENDINGS",
     "FORMATS",
     "Questions",
     "asked",

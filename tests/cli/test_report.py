@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from terminal import TINY, dropbench
+
+from dropbench.cli.formats import chosen
+from dropbench.report.output import ENDINGS, FORMATS
 
 ABOUT = ("--about", "examples")
 
@@ -29,6 +33,44 @@ def test_report_writes_a_file(bare: Path, capsys: pytest.CaptureFixture[str]) ->
     assert by_key == by_path and by_key.code == 0
     said = dropbench(capsys, "report", "-o", "nowhere/table.md")
     assert (said.code, said.err.partition(":")[0]) == (2, "Error")
+
+
+@pytest.mark.parametrize(
+    ("typed", "as_json", "out", "fmt"),
+    [
+        (None, False, None, "rich"),
+        (None, False, "r.html", "html"),
+        (None, False, "r.TEX", "latex"),
+        (None, False, "r.pq", "parquet"),
+        (None, False, "report", "rich"),
+        ("csv", False, "r.html", "csv"),
+        (None, True, "r.html", "json"),
+        ("json", True, None, "json"),
+        ("md", False, None, "markdown"),
+        ("tex", False, None, "latex"),
+        ("text", False, None, "rich"),
+        ("xls", False, "r.csv", "xls"),
+        ("", False, "r.csv", ""),
+    ],
+)
+def test_a_format_is_typed_or_what_the_ending_means(
+    typed: str | None, as_json: bool, out: str | None, fmt: str
+) -> None:
+    assert chosen(typed, as_json, None if out is None else Path(out)) == fmt
+    assert fmt in (*FORMATS, "xls", "") and set(ENDINGS.values()) == set(FORMATS)
+
+
+def test_the_ending_decides_what_is_written(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dropbench(capsys, "train", *TINY)
+    for name, begins in (("r.html", "<!doctype html>"), ("r.json", "{"), ("r.csv", "comparison,")):
+        assert dropbench(capsys, "report", "-o", name).err == f"written to {name}\n"
+        assert (bare / name).read_text().startswith(begins)
+    said = dropbench(capsys, "report", "--format", "csv", "-o", "r.html")
+    assert said.err == "written to r.html, as csv because that was typed; its ending means html\n"
+    assert (bare / "r.html").read_text() == (bare / "r.csv").read_text()
+    assert dropbench(capsys, "report", "--json").out.rstrip() == (bare / "r.json").read_text().rstrip()
+    (run,) = (bare / "results" / "runs").iterdir()
+    assert json.loads(dropbench(capsys, "report", str(run), "--json").out)["run_id"] == run.name
 
 
 def test_single_runs_and_words(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
