@@ -24,7 +24,7 @@ def report(
         typer.Option(
             "--format",
             "-f",
-            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); default: by the ending of --out, or rich.",
+            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); by default as --out ends, or rich.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
