@@ -18,6 +18,11 @@ class Interrupted(Exception):
         self.code = code
 
 
+def reason(error: OSError) -> str:
+    """Returns why a file could not be read or written. pandas and pyarrow give a message and no `strerror`."""
+    return error.strerror or " ".join(str(error).split()) or type(error).__name__
+
+
 def nearest(word: str, valid: Iterable[str]) -> str:
     """Returns a clause with the closest valid word and then all valid words: `did you mean 'mlp'? valid: cnn, mlp, rnn`."""
     names = sorted(set(valid))

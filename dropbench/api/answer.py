@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError, nearest, reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,7 @@ class Answer:
             with call():
                 write(self.report, fmt, path)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}; choose a file in a folder that you can write to") from error
+            raise UsageError(f"{path}: {reason(error)}; choose a file in a folder that you can write to") from None
         return path
 
     def __repr__(self) -> str:

@@ -47,7 +47,8 @@ def call(*, trains: bool = False) -> Iterator[None]:
             yield
             return
         except UsageError as error:
-            raise UsageError(spoken(str(error))) from error
+            # Without the chain of exceptions inside dropbench: the sentence itself names the user's own line, if one raised.
+            raise UsageError(spoken(str(error))) from None
         except Interrupted as error:
             stopped = error
     # The process has its own signal handlers again.

@@ -19,12 +19,13 @@ def words(overrides: Iterable[Override]) -> list[str]:
     """Return overrides as they are typed.
 
     In a mapping each value is one value, even if it is a list. A tuple or a `range` is several values to try, as
-    `train.lr=0.01,0.1` and `seed=range(0,10)` on the command line.
+    `train.lr=0.01,0.1` and `seed=range(0,10)` on the command line. Seeds in a list or an array are several too, because no run
+    has more than one.
 
     Raises
     ------
     UsageError
-        For anything that is neither a string nor a mapping.
+        For anything that is neither a string nor a mapping, and for an array that may be one value or several.
     """
     typed: list[str] = []
     for override in overrides:
@@ -44,11 +45,23 @@ def _word(key: str, value: Any) -> str:
         return path_setting(key, os.fspath(value)) if key in (*PATHS, *FILES) else setting(key, os.fspath(value))
     if isinstance(value, range) and value.step == 1 and len(value) > 1:
         return f"{key}=range({value.start},{value.stop})"
+    if key == "seed" and (isinstance(value, list) or len(_shape(value)) == 1):
+        value = tuple(value)
     if isinstance(value, range | tuple):
         if not value:
             raise UsageError(f"{key}: there is no value in {value!r}; give it one or several")
         return f"{key}=" + ",".join(setting(key, _plain(v)).partition("=")[2] for v in value)
+    if any(size != 1 for size in _shape(value)):
+        raise UsageError(
+            f"{key}: an array may be one value or several: write tuple(...) around it to try each of its values, or "
+            "array.tolist() for a list that is one value"
+        )
     return setting(key, _plain(value))
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of an array or tensor; () for anything else."""
+    return tuple(getattr(value, "shape", ()))
 
 
 def _plain(value: Any) -> Any:

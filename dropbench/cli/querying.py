@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, reason
 from dropbench.values import absent, plain, written
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show(answer: pd.DataFrame, fmt: str, out: Path | None, shown: Shown) -> None
         elif out is not None:
             out.write_text(_text(answer, "markdown" if fmt == "rich" else fmt), encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}; choose a file in a folder that you can write to") from error
+        raise UsageError(f"--out {out}: {reason(error)}; choose a file in a folder that you can write to") from error
     if out is not None:
         shown.note(ending(fmt, out))
     elif fmt != "rich":

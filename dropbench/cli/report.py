@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dropbench.cli.console import Shown
 from dropbench.cli.formats import written
 from dropbench.cli.selection import Selection
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError, nearest, reason
 
 if TYPE_CHECKING:
     from dropbench.report.tables.report import Report
@@ -306,7 +306,7 @@ def _present(built: Report, presentation: Presentation, shown: Shown) -> None:
             write(built, fmt, out, wide=wide, tables=presentation.tables)
         except OSError as error:
             raise UsageError(
-                f"--out {out}: {error.strerror}; choose a file in a folder that you can write to"
+                f"--out {out}: {reason(error)}; choose a file in a folder that you can write to"
             ) from error
         shown.note(written(fmt, out))
     elif fmt != "rich" or (wide and not presentation.quiet):
@@ -326,7 +326,7 @@ def _draw(built: Report, folder: Path, width: float | None, shown: Shown) -> Non
     try:
         files = write_figures(built, folder, width)
     except OSError as error:
-        raise UsageError(f"--figures {folder}: {error.strerror}; choose a folder that you can write to") from error
+        raise UsageError(f"--figures {folder}: {reason(error)}; choose a folder that you can write to") from error
     for file in files:
         shown.note(f"written to {file}")
     if not files:

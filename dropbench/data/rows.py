@@ -45,6 +45,8 @@ class Rows:
         if self.axes == "N":
             return self._in_range(_array(rows).reshape(-1), "node")[:, None]
         x = _array(rows)
+        if len(x) == 0 == x.size:  # an empty list has no shape
+            x = x.reshape(0, *self.shape).astype(np.float32)
         if self.axes == "CHW" and x.ndim == 3 and self.shape[0] == 1:
             x = x[:, None]  # grey images
         if x.shape[1:] != self.shape:
@@ -110,4 +112,4 @@ def _array(rows: Any) -> Any:
     try:
         return np.asarray(rows)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"these rows cannot be converted to one array: {error}") from error
+        raise UsageError(f"these rows cannot be converted to one array: {error}") from None

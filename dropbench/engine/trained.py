@@ -272,8 +272,13 @@ class TrainedModel(nn.Module):
         """Returns the network's output for new rows; for running text, only the logits after each text's last word."""
         if self.view == "text":
             texts = [rows] if isinstance(rows, str) else rows
-            return torch.cat([self(self.rows.text(text)[None].to(self._device))[:, -1] for text in texts])
-        return torch.cat([self(x) for x in self.prepare(rows).split(_AT_ONCE)])
+            one = torch.zeros((1, 1), dtype=torch.int64)
+            parts = [self.rows.text(text)[None] for text in texts] or [one]
+            return torch.cat([self(part.to(self._device))[:, -1] for part in parts])[: len(texts)]
+        x = self.prepare(rows)
+        # A network of the user's may not take an empty batch, so for no rows it gets one that is left out again.
+        batches = x.split(_AT_ONCE) if len(x) else [x.new_zeros((1, *x.shape[1:]))]
+        return torch.cat([self(batch) for batch in batches])[: len(x)]
 
 
 def _acting(variants: Mapping[str, Variant], sites: Sequence[Site], labels: Container[str]) -> list[Acting]:

@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -105,6 +106,9 @@ def test_an_answer_shows_and_saves_itself(swept: Any, tmp_path: Path, monkeypatc
         answer.save(tmp_path / "a.docx")
     with pytest.raises(db.UsageError, match="choose a file in a folder"):
         answer.save(tmp_path / "no" / "a.csv")
+    pytest.importorskip("pyarrow")
+    with pytest.raises(db.UsageError, match=r"directory.*; choose a file in a folder"):  # pandas gives no `strerror`
+        answer.save(tmp_path / "no" / "a.parquet")
 
 
 def test_text_has_no_escape_codes(swept: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +143,8 @@ def test_a_mistake_is_one_sentence(mistake: Any, said: str, tmp_path: Path, monk
     with pytest.raises(db.UsageError, match=said) as raised:
         mistake()
     assert "--" not in str(raised.value)
+    lines = "".join(traceback.format_exception(raised.value)).splitlines()
+    assert len(lines) < 20 and sum(str(raised.value) in line for line in lines) == 1
     assert not list(tmp_path.iterdir())
 
 

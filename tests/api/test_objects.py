@@ -174,6 +174,8 @@ def test_weights_of_a_class_without_a_module(tmp_path: Path) -> None:
     net, other = made(), made()
     run = db.train({**ONE, "results": tmp_path / "r", "train.save": "best"}, data=(X, Y), model=net, quiet=True)
     expected = run.model().predict(X).tolist()
+    assert run.model().predict(X[:0]).tolist() == [] == run.model().predict([]).tolist()
+    assert run.model().probabilities(X[:0]).shape == (0, 2)
     assert db.load_model(run.folder).predict(X).tolist() == expected
     objects._known.clear()  # as in another process
     with pytest.raises(db.UsageError, match=r"model=Inner, .* load_model\(\.\.\., model=Inner\)"):

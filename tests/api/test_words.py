@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from dropbench.api.call import spoken
 from dropbench.api.overrides import words
 from dropbench.config.compose import Composer
 from dropbench.config.grammar import parse
+from dropbench.errors import UsageError
 from dropbench.planning.expand import points
 
 VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6) | st.text(min_size=1)
@@ -34,6 +37,21 @@ def test_several_values_are_a_sweep(c: Composer) -> None:
     ]
     assert len(points(words([{"seed": range(0, 10, 5)}]), c, 100)) == 2
     assert len(points(words([{"model.widths": [8, 8]}]), c, 100)) == 1
+
+
+@pytest.mark.parametrize("seeds", [[0, 1], (0, 1), np.arange(2), torch.arange(2), pd.Series([0, 1])])
+def test_several_seeds_may_be_a_list_or_an_array(seeds: Any) -> None:
+    assert words([{"seed": seeds}]) == ["seed=0,1"]
+
+
+def test_an_array_is_one_number_or_is_asked_about() -> None:
+    assert words([{"train.lr": np.float64(0.1), "seed": torch.tensor(3), "train.epochs": np.array([2])}]) == [
+        "train.lr=0.1",
+        "seed=3",
+        "train.epochs=2",
+    ]
+    with pytest.raises(UsageError, match=r"^train\.lr: an array may be one value or several: write tuple"):
+        words([{"train.lr": np.array([0.1, 0.2])}])
 
 
 def test_folders_are_taken_as_they_are() -> None:

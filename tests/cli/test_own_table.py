@@ -103,6 +103,7 @@ def test_a_trained_network_says_of_new_rows_what_it_said_of_its_own(
     assert said is not None
     frame = pd.read_csv(file).iloc[said.rows]
     predicted = model.predict(frame.drop(columns="y"))
+    assert model.predict(frame.head(0)).shape == (0,)
     if said.error is None:
         assert said.right is not None
         assert [model.classes[i] for i in predicted] == [

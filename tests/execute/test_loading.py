@@ -205,6 +205,7 @@ def test_a_language_model_goes_on_with_a_text(train: Train, words: list[str]) ->
     assert chances.shape == (2, 10) and torch.equal(chances.argmax(-1), trained.predict(["a b c", "d"]))
     assert torch.allclose(chances[0], trained(torch.tensor([[2, 3, 4]]))[0, -1].softmax(-1))
     assert torch.equal(trained.probabilities(["a new word"])[0], trained.probabilities([[2, 1, 1]])[0])
+    assert trained.probabilities([]).shape == (0, 10)
     with pytest.raises(UsageError, match="at least one word"):
         trained.predict([""])
 
@@ -354,6 +355,7 @@ def test_words_and_nodes_that_are_not_there_are_said(train: Train) -> None:
         with pytest.raises(UsageError, match=said):
             words.predict(wrong)
     nodes = train(*SMALL["gcn"], "data=nodes", "dropout=none").model()
+    assert words.predict([]).tolist() == nodes.predict([]).tolist() == []
     assert nodes.predict([3, 60]).shape == nodes.predict(torch.tensor([[3], [60]])).shape == (2,)
     with pytest.raises(UsageError, match="node numbers are whole numbers from 0 to 60"):
         nodes.predict([61])

@@ -124,6 +124,8 @@ class Fitted:
 
     def inputs(self, raw: NDArray[np.float64]) -> Tensor:
         """Converts rows to the network's inputs, [n, inputs] float32; clips values so large that they would overflow."""
+        if not len(raw):  # scikit-learn refuses to transform no rows
+            return torch.zeros((0, len(self._columns.inputs)))
         made = self._transformer.transform(raw).clip(-_FARTHEST, _FARTHEST)
         return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 

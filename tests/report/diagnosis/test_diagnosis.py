@@ -289,13 +289,6 @@ def test_no_rule_fits_equal_arms(arm: Any, store: Any) -> None:
     assert "no arm is better than none. Next: keep none." in text
 
 
-def test_a_worse_arm_without_a_reason_has_its_verdict_and_the_baseline_is_kept(arm: Any, store: Any) -> None:
-    arm("none", train=0.95, val=0.9, test=0.9)
-    arm("standard", train=0.95, val=0.9, test=0.8)
-    text = " ".join(report.render(report.build([store.root]), "rich", 80).split())
-    assert "Every verdict is confirmed, and no arm is better than none. Next: keep none." in text
-
-
 def test_by_loss_better_is_lower(arm: Any, store: Any) -> None:
     arm("none", train=0.99, val=0.9)
     arm("standard", 0.5, train=0.89, val=0.8, turn=3)

@@ -44,3 +44,13 @@ def test_an_arm_that_learns_where_the_baseline_does_not_helps(fake: Any, put: An
         put(fake(seed, changes=changes, test=0.9 + seed / 1000, test_classes={"majority": 0.5, "answered": 0.5}))
     (comparison,) = report.build([store.root]).comparisons
     assert "helping" in {d.rule for d in comparison.diagnosis or ()}
+
+
+def test_a_worse_arm_without_a_reason_has_its_verdict_and_the_baseline_is_kept(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(8):
+        wobble = 0.001 * (seed % 3)
+        put(fake(seed, changes={"dropout": "none"}, train=0.95, val=0.9 + wobble, test=0.9))
+        changes = {"dropout": "standard", "dropout.rate": 0.5}
+        put(fake(seed, changes=changes, train=0.95, val=0.9 + wobble, test=0.8 + wobble))
+    text = " ".join(report.render(report.build([store.root]), "rich", 80).split())
+    assert "Every verdict is confirmed, and no arm is better than none. Next: keep none." in text
