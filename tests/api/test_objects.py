@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,8 +70,33 @@ def test_arrays_are_a_table(x: Any, y: Any, axes: str, task: str, classes: tuple
 
 
 @pytest.mark.parametrize(
+    ("y", "task", "note"),
+    [
+        (Y, "classify", None),
+        (Y * 1.0, "regress", r"2 different whole numbers as floating-point .* to predict; .* y\.astype\(int\)"),
+        (np.arange(120) % 20 * 1.0, "regress", "20 different whole numbers"),
+        (np.arange(120) % 21 * 1.0, "regress", None),
+        (Y + 0.5, "regress", None),
+        (np.arange(120) % 20, "classify", None),
+        (np.arange(120) % 21, "classify", r"21 different whole numbers, .* classes; .* y\.astype\(float\)"),
+        ([str(i % 30) for i in range(120)], "classify", None),
+    ],
+)
+def test_a_target_that_looks_like_the_other_kind_is_told(y: Any, task: str, note: str | None) -> None:
+    table = table_of(X, y)
+    assert table.task == task and len(table.notes) == (note is not None)
+    assert note is None or re.search(note, table.notes[0])
+
+
+def test_the_warning_of_a_target_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    db.train({**ONE, "results": tmp_path}, data=(X, Y * 1.0))
+    assert "Warning: data 'arrays': y holds 2 different whole numbers as floating-point" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("data", "said"),
     [
+        ((X, np.arange(120)), r"120 different whole numbers, .* and 0 occurs once, .* y\.astype\(float\)"),
         ((X, Y[:5]), r"y has the shape \[5\] and x \[120, 4\]"),
         ((X[:, 0], Y), r"x has the shape \[120\]"),
         ((np.array([["a"]] * 120), Y), "it must hold numbers"),

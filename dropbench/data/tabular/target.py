@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Asked = Literal["auto", "classify", "regress"]
-_FEW = 20
+FEW = 20
 """Up to this many different integers are read as classes; more are read as numbers."""
 _EXACT = 1e-3
 """The largest change by float32, relative to a target's standard deviation."""
@@ -59,7 +59,7 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
             f"data.task=regress: the column '{name}' contains {wrong!r}, which is not a number; type data.task=classify"
         )
     if task == "regress" or (
-        task == "auto" and values is not None and different > 2 and not (whole and different <= _FEW)
+        task == "auto" and values is not None and different > 2 and not (whole and different <= FEW)
     ):
         assert values is not None
         return Target("regress", torch.from_numpy(_in_float32(name, values)))
