@@ -1,11 +1,12 @@
-"""Reads a run's epochs from its history.csv, which may be damaged or edited: the best epoch, and whether anything jumped."""
+"""Reads a run's epochs from its history.csv, which may be damaged or edited: the best, what jumped, how steady the end is."""
 
 from __future__ import annotations
 
 import math
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ SPIKE = 0.5
 """A rise of the training loss by half of its total fall is more than noise between two epochs."""
 BURST = 10.0
 """A burst is a gradient norm above ten times the median of earlier ones, and above the first, since norms begin largest."""
+END = 4
+"""The end of training is the last 1 / END of its epochs."""
+_SHORTEST = 5
+"""The number of evaluated epochs below which an end says little about how steady training is."""
+_NOTHING = 1e-7
+"""A loss below float32's relative rounding of a loss of 1 counts as this, so that rises of nothing are not told."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,11 @@ class Epochs:
         Whether the training loss, and the norm of the gradient, ever jumped: see `spikes` and `bursts`.
     damaged : str or None
         Why the history cannot be used: half a sentence.
+    rebound : float or None
+        How steady the training loss is in the last quarter of the epochs: see `rebound`. None if too few were evaluated.
+    moves : Mapping
+        For each score on validation data, such as `val_accuracy`, the mean square of its change from one evaluated epoch to
+        the next, in that quarter. Without scores of too few epochs.
     """
 
     highest: int | None = None
@@ -39,6 +51,8 @@ class Epochs:
     spiked: bool = False
     burst: bool = False
     damaged: str | None = None
+    rebound: float | None = None
+    moves: Mapping[str, float] = field(default_factory=dict)
 
     def best(self, direction: int) -> int | None:
         """Returns the best epoch if higher (1) or lower (-1) scores are better; None if it is not known which (0)."""
@@ -55,6 +69,8 @@ def epochs_of(history: Path, config: Mapping[str, Any]) -> Epochs:
         spikes(table.get("train_loss", ())),
         bursts(table.get("grad_norm", ())),
         damaged,
+        rebound(_end(table.get("train_loss", ()))),
+        {name: _moved(end) for name, values in table.items() if name.startswith("val_") and (end := _end(values))},
     )
 
 
@@ -128,3 +144,27 @@ def bursts(norms: Sequence[float]) -> bool:
             return True
         insort(before, v)
     return False
+
+
+def rebound(losses: Sequence[float]) -> float | None:
+    """Returns the most that a loss is above its lowest value before, as a ratio: 1 if it never rises.
+
+    None without losses, and if one is negative, since such losses have no ratio.
+    """
+    low, most = math.inf, 1.0
+    for loss in losses:
+        if not loss >= 0:
+            return None
+        low = min(low, max(loss, _NOTHING))
+        most = max(most, loss / low)
+    return most if losses else None
+
+
+def _end(values: Sequence[float]) -> list[float]:
+    """Returns the values of the last quarter of the epochs, those that were evaluated; none if they are too few."""
+    seen = [v for v in values[len(values) - len(values) // END :] if v == v]
+    return seen if len(seen) >= _SHORTEST else []
+
+
+def _moved(values: Sequence[float]) -> float:
+    return sum((after - before) ** 2 for before, after in pairwise(values)) / (len(values) - 1)

@@ -1,4 +1,4 @@
-"""What is told of a run's history once for all: its best epoch, and whether anything jumped."""
+"""What is told of a run's history once for all: its best epoch, whether anything jumped, and how steady its end is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropbench.store.epochs import BURST, Epochs, bursts, epochs_of
+from dropbench.store.epochs import BURST, Epochs, bursts, epochs_of, rebound
 
 HEAD = "epoch,train_loss,val_loss,val_accuracy\n"
 
@@ -53,3 +53,32 @@ def test_a_jump_of_the_loss_or_of_the_gradient_is_told(tmp_path: Path) -> None:
 def test_a_burst_is_ten_times_the_median_of_all_before(norms: list[float]) -> None:
     seen = [v for v in norms if v == v]
     assert bursts(norms) == any(v > BURST * median(seen[:i]) and v > seen[0] for i, v in enumerate(seen) if i >= 3)
+
+
+def test_of_the_last_quarter_is_told_how_far_the_loss_rises_and_how_the_scores_move(tmp_path: Path) -> None:
+    """Epochs 16 to 20 of 20; what comes before is ten times as restless."""
+    losses = [10.0, 1.0] * 8 + [2.0, 1.0, 4.0, 0.5]
+    scores = [0.0, 1.0] * 8 + [0.5, 0.6, 0.4, 0.4]
+    file = tmp_path / "history.csv"
+
+    def told(rows: list[str]) -> tuple[float | None, dict[str, float]]:
+        file.write_text("\n".join(["epoch,train_loss,val_accuracy,gap_accuracy", *rows]) + "\n")
+        known = epochs_of(file, {})
+        return known.rebound, {name: round(moved, 9) for name, moved in known.moves.items()}
+
+    rows = [f"{at},{loss},{score},0" for at, (loss, score) in enumerate(zip(losses, scores, strict=True), 1)]
+    assert told(rows) == (4.0, {"val_accuracy": round((0.5**2 + 0.1**2 + 0.2**2) / 4, 9)})
+    assert told(rows[:19]) == (None, {}), "a quarter of four epochs says little"
+    rows[-1] = "20,,,"
+    assert told(rows) == (None, {}), "and so does one with four that were evaluated"
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=12))
+def test_a_rebound_is_the_largest_ratio_of_a_loss_to_one_before(losses: list[float]) -> None:
+    seen = [max(v, 1e-7) for v in losses]
+    ratios = [late / early for i, late in enumerate(seen) for early in seen[: i + 1]]
+    assert rebound(losses) == (pytest.approx(max(ratios)) if ratios else None)
+
+
+def test_a_negative_loss_has_no_ratio() -> None:
+    assert rebound([1.0, -1.0, 2.0]) is None

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dropbench.store import Loaded, Record, Store, index
+from dropbench.store.epochs import epochs_of
 from dropbench.store.predictions import Predictions, dumped
 from tests.store.stored import make
 
@@ -99,6 +100,22 @@ def test_what_is_known_is_not_read_again(tmp_path: Path, counted: Counter[str]) 
     assert not counted
     same(loaded, Store(tmp_path).load(anew=True))
     assert not counted["epochs_of"]
+
+
+def test_it_says_of_a_history_what_its_file_says(tmp_path: Path, counted: Counter[str]) -> None:
+    """With every field of it, the numbers to the last bit."""
+    store = filled(tmp_path)
+    history = [{"epoch": at, "train_loss": 1 / at + at % 3 / 7, "val_loss": at % 7 / 3} for at in range(1, 21)]
+    store.write(make("wine"), history, "")
+    written = known(tmp_path)
+    counted.clear()
+    read = Store(tmp_path)
+    folders = read.load().folders
+    one = make("wine").run_id
+    told = read.index.epochs(folders[one], make("wine"))
+    assert not counted and told == written.index.epochs(folders[one], make("wine"))
+    assert told == epochs_of(folders[one] / "history.csv", make("wine").config)
+    assert told.rebound is not None and told.rebound > 1 and told.moves["val_loss"] > 0
 
 
 def test_records_of_one_arm_share_what_they_have_in_common(tmp_path: Path, counted: Counter[str]) -> None:
