@@ -100,7 +100,7 @@ def _one(
         comparison,
         notes=tuple(n.full for n in about),
         brief=tuple(n.brief for n in about if n.brief),
-        further=courses.further(comparison, plans),
+        further=courses.further(comparison, plans, gathered.report.epochs),
     )
     comparison = _asked_by_study(comparison, plans, gathered.report.histories)
     return diagnosed(comparison, gathered.report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -12,19 +12,17 @@ from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.last_epoch import overtrained, unsteady
 from dropbench.report.tables.notes.note import Note, as_they_are
-from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.store import Candidate, Course, StoredPlan, Tuned
+from dropbench.store.epochs import Epochs
 from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key to tune first: no other key changes the effect of dropout as much."""
-PATIENCE, MONITOR = "train.patience", "train.monitor"
 AT_MOST = 60
 """The default limit of seeds of --until-settled."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
-_SHORTEST = 5
-"""The number of epochs below which a best epoch says little."""
 _SPOKEN = 6
 """The number of candidates, and of arms, that a sentence names."""
 
@@ -52,10 +50,14 @@ def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
     return [*_tuned(comparison, plans), *as_they_are([*_edges(comparison.tuned), *_several_looks(plans, runs)])]
 
 
-def further(comparison: Comparison, plans: Sequence[StoredPlan]) -> tuple[Diagnosis, ...]:
-    """Return warnings about the sweep, each with the options that avoid the problem. plans: the plans of the runs."""
+def further(comparison: Comparison, plans: Sequence[StoredPlan], epochs: Mapping[str, Epochs]) -> tuple[Diagnosis, ...]:
+    """Return warnings about the sweep, each with the options that avoid the problem.
+
+    plans: the plans of the runs. epochs: what is known of each run's history, by run id.
+    """
     fixed = comparison.tuned or any(p.course is not None and p.course.rule.pilot for p in plans)
-    return (*_again(comparison, plans), *_overtrained(comparison), *([] if fixed else _untuned(comparison)))
+    tested = (*overtrained(comparison), *unsteady(comparison, epochs))
+    return (*_again(comparison, plans), *tested, *([] if fixed else _untuned(comparison)))
 
 
 def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note]:
@@ -182,32 +184,6 @@ def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diag
             "--until-settled corrects for each look",
             options=("--until-settled", *most),
         )
-
-
-def _overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
-    """Warn if an arm does better than a baseline that is scored long after its best epoch: stopping earlier may do as much."""
-    baseline = comparison.baseline
-    told = {**comparison.verdicts, **under_fresh_seeds(comparison)}
-    better = [label for label, c in told.items() if c.direction == "better"]
-    if baseline is None or not better or "best_epoch" not in comparison.runs:
-        return
-    runs = comparison.runs_of(baseline)
-    runs = runs[(runs["status"] == "completed") & runs["best_epoch"].notna()]
-    stops = PATIENCE in runs and any((number(v) or 0) > 0 for v in runs[PATIENCE].tolist())
-    if runs.empty or stops or (runs["chosen_epoch"] != runs["epochs_run"]).any():
-        return
-    best, last = float(runs["best_epoch"].median()), float(runs["epochs_run"].median())
-    if last < _SHORTEST or best > last / 2:
-        return
-    score = "validation loss" if MONITOR not in runs or set(runs[MONITOR]) == {"val_loss"} else "validation score"
-    yield Diagnosis(
-        "trained past its best",
-        (baseline, *better),
-        f"{baseline} had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the last epoch. "
-        f"{' and '.join(better[:3])} may do better only because {'it overfits' if len(better) == 1 else 'they overfit'} later.",
-        f"{PATIENCE} stops each run early and tests it at its own best epoch",
-        options=(f"{PATIENCE}={max(2, round(last / 5))}",),
-    )
 
 
 def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:

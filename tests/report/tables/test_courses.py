@@ -211,32 +211,3 @@ def test_a_study_with_a_pilot_is_not_told_to_tune(fake: Any, fake_plan: Any, put
         store.write_plan(replace(plan, course=course if pilot else None))
         (comparison,) = report.build([store.root], ["study=mine"]).comparisons
         assert any(d.rule == "not tuned" for d in comparison.further) == told
-
-
-@pytest.mark.parametrize(
-    ("best", "gain", "train", "chosen", "told"),
-    [
-        (3, 0.02, {}, 10, True),
-        (5, 0.02, {}, 10, True),
-        (6, 0.02, {}, 10, False),  # past the middle of training
-        (3, 0.0, {}, 10, False),  # no arm does better
-        (3, 0.02, {"train.patience": 4}, 10, False),
-        (3, 0.02, {}, 3, False),  # not the last epoch
-    ],
-)
-def test_a_baseline_that_is_tested_long_after_its_best_epoch_is_told_of(
-    fake: Any, store: Any, best: int, gain: float, train: dict[str, int], chosen: int, told: bool
-) -> None:
-    losses = [0.5 + 0.01 * abs(epoch - best) for epoch in range(1, 11)]
-    history = [{"epoch": epoch, "val_loss": loss} for epoch, loss in enumerate(losses, 1)]
-    for seed in range(6):
-        for changes, more in (({}, 0.0), ({"dropout": "standard", "dropout.rate": 0.5}, gain)):
-            test = 0.8 + seed / 1e3 + more
-            record = fake(seed, changes={**changes, **train}, test=test, chosen_epoch=chosen, epochs_run=10)
-            store.write(record, history, "")
-    (comparison,) = report.build([store.root]).comparisons
-    found = [d for d in comparison.further if d.rule == "trained past its best"]
-    assert bool(found) == told
-    if told:
-        assert f"none had its best validation loss in epoch {best} of 10 (median)" in found[0].says
-        assert found[0].options == ("train.patience=2",)
