@@ -19,6 +19,11 @@ def perceptron(in_features: int, num_classes: int, width: int = 64, p: float = 0
     )
 
 
+def normalised(in_features: int, num_classes: int) -> nn.Sequential:
+    """A network that ends with a softmax, which the loss applies as well."""
+    return nn.Sequential(nn.Linear(in_features, 8), nn.Dropout(0.2), nn.Linear(8, num_classes), nn.Softmax(-1))
+
+
 class Convolutions(nn.Module):
     """A network that reshapes by `view`, as most do, and calls one dropout twice."""
 

@@ -39,6 +39,7 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
     return [
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
+        *([_normalised(spec.model)] if outline.probabilities and outline.task == "classify" else []),
         *idle(spec, outline),
         *one_descent(spec),
         *(
@@ -90,6 +91,13 @@ def _own_noise(model: Component, parts: Sequence[str]) -> str:
 def _idle(model: str, parts: Sequence[str]) -> str:
     told = f"dropout that is never called as a module, so dropbench cannot use it as a site ({_some(parts)})"
     return f"model={model} has {told}: it is off in every arm"
+
+
+def _normalised(model: Component) -> str:
+    return (
+        f"model={model.name} outputs probabilities, which are taken for logits: the loss applies a softmax to them once more, "
+        "so the network trains slowly and its probabilities are too even; leave out the softmax at the end of its forward"
+    )
 
 
 def _some(parts: Sequence[str]) -> str:

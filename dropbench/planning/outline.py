@@ -41,6 +41,8 @@ class Outline:
     batch_norm: bool
     own_noise: tuple[str, ...] = ()
     """The parts of a user's module that draw random numbers themselves, which is noise in every arm: see `trial`."""
+    probabilities: bool = False
+    """Whether the outputs of a user's module are probabilities already, which the loss would normalise once more."""
     task: str = "classify"
     """The task: "classify" (a class), "regress" (a number), "reconstruct" (the input) or "predict_next" (the next word)."""
     held: int = 0
@@ -134,12 +136,12 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
     from dropbench.planning.trial import tried
 
     try:
-        drawing = apart(model.code, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked))
+        told = apart(model.code, f"model={model.name}", lambda: tried(model.name, construct, shape, table, stacked))
     except PartHangs:
         raise
     except PartFailed:  # its training will report the error, and other runs are trained anyway
         return found
-    return replace(found, own_noise=drawing)
+    return replace(found, own_noise=told.draws, probabilities=told.probabilities)
 
 
 def _task(cls: Any, table: Table, variance: bool) -> tuple[str, int]:

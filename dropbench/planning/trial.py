@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,10 +32,18 @@ _CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-5, "equal_nan": True}
 """Tolerance for two passes that should agree: sums may be added up in another order."""
 
 
-def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> tuple[str, ...]:
-    """Returns descriptions of the parts of a module that draw random numbers; empty if none does.
+class Tried(NamedTuple):
+    """The results of a trial. draws: descriptions of the parts of a module that draw random numbers.
 
-    For a module that raises it returns nothing: its training will report the error.
+    probabilities: whether what it outputs for each example are numbers from 0 on that sum to 1.
+    """
+
+    draws: tuple[str, ...] = ()
+    probabilities: bool = False
+
+
+def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> Tried:
+    """Tries a module. For one that raises it returns nothing found: its training will report the error.
 
     Parameters
     ----------
@@ -59,14 +67,14 @@ def tried(name: str, construct: Callable[[], nn.Module], shape: Shape, table: Ta
         trial = _Trial(construct, shape, table, stacked)
         trial.run()
     except Exception:  # whatever a user's module raises
-        return ()
+        return Tried()
     _check_sites(name, trial.sites, trial.noise)
     if not trial.repeats:
         raise UsageError(
             f"model={name} draws random numbers that dropbench cannot seed: two passes from the same seed differ; draw them "
             "with torch, or use noise(site, x)"
         )
-    return trial.draws()
+    return Tried(trial.draws(), trial.probabilities)
 
 
 def needs_two(construct: Callable[[], nn.Module], shape: Shape, table: Table, stacked: bool) -> bool:
@@ -98,13 +106,14 @@ class _Trial:
         self._x = x[None] if stacked else x
         self.noise = _Everywhere(stacked)
         self.sites: Sequence[Site] = ()
-        self.repeats = True
+        self.repeats, self.probabilities = True, False
         self._training: Counter[str] = Counter()
         self._evaluation: Counter[str] = Counter()
         self._unsteady: str | None = None
 
     def run(self) -> None:
         first, second = self._passes(), self._passes()
+        self.probabilities = _sum_to_one(first[-1])
         self.repeats = all(torch.allclose(a, b, **_CLOSE) for a, b in zip(first, second, strict=True))
 
     def draws(self) -> tuple[str, ...]:
@@ -144,6 +153,14 @@ class _Trial:
             if part == other and (first.shape != second.shape or not torch.allclose(first, second, **_CLOSE)):
                 return part
         return None
+
+
+def _sum_to_one(out: Tensor) -> bool:
+    """Returns whether the rows of an output [..., C] are probabilities of C > 1 classes."""
+    if out.ndim < 2 or out.shape[-1] < 2:
+        return False
+    total = out.sum(-1)
+    return bool((out >= 0).all()) and torch.allclose(total, torch.ones_like(total), atol=1e-4)
 
 
 def _examples(shape: Shape, table: Table) -> Tensor:

@@ -153,9 +153,10 @@ def test_a_mistake_is_one_sentence(words: tuple[str, ...], sentence: str, capsys
         (("model.target=people:Functional", "model.args.always=true", "dropout=none"), "is noisy in evaluation"),
         (("model.target=people:Counting", "dropout=none"), "memory (Memory) draws random numbers itself or keeps"),
         (("model.target=people:Functional", "dropout=none"), "called as a module, so dropbench cannot use it as a site (drop)"),
+        (("model.target=people:normalised",), "model=module outputs probabilities, which are taken for logits: the loss"),
     ],
 )  # fmt: skip
-def test_noise_that_cannot_be_taken_over_is_told(
+def test_what_cannot_be_taken_over_is_told(
     words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = dropbench(capsys, "train", "model=module", *words, *SHORT)

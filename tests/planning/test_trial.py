@@ -87,7 +87,7 @@ class Inner(nn.Module):
 
 
 def trial(sites: tuple[str, ...], calls: tuple[str, ...]) -> tuple[str, ...]:
-    return tried("sites", lambda: Sites(sites, calls), Shape((3, 5), "sequence"), TABLE, stacked=False)
+    return tried("sites", lambda: Sites(sites, calls), Shape((3, 5), "sequence"), TABLE, stacked=False).draws
 
 
 def test_a_site_may_be_met_in_every_way() -> None:
@@ -122,6 +122,16 @@ def test_a_site_that_is_never_reached(calls: tuple[str, ...]) -> None:
 
 def test_a_dense_layer_may_be_declared_as_its_output_alone_or_with_its_weights() -> None:
     assert trial(("dense.0",), ("dense.0",)) == trial(("dense.0", "dense.0.weight"), ("dense.0",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("last", "probabilities"),
+    [(nn.Softmax(-1), True), (nn.LogSoftmax(-1), False), (nn.Sigmoid(), False), (nn.ReLU(), False), (None, False)],
+)
+def test_outputs_that_are_probabilities_already(last: nn.Module | None, probabilities: bool) -> None:
+    layers = [nn.Flatten(), nn.Linear(15, 3), *([last] if last is not None else [])]
+    net = Inner(nn.Sequential(*layers))
+    assert tried("net", lambda: net, Shape((3, 5), "sequence"), TABLE, stacked=False).probabilities == probabilities
 
 
 def test_a_name_twice() -> None:
