@@ -128,8 +128,9 @@ def _confirming(kept: StoredPlan, store: Store, conf: Sequence[Path]) -> str | N
     asking = {p.plan_id for p in store.plans() if p.course is None or not p.course.rule.confirms}
     if kept.study is None and asking != {kept.plan_id}:
         return None
-    of = [] if kept.study is None else [f"study={kept.study}"]
-    return shlex.join(["dropbench", "report", str(store.root), *of, *words_of("--conf", conf), "--confirm"])
+    of = [str(store.root)] if str(store.root) != "results" else []
+    of += [f"study={kept.study}"] if kept.study is not None else []
+    return shlex.join(["dropbench", "report", *of, *words_of("--conf", conf), "--confirm"])
 
 
 def _outcome(plan: Plan, stored: Sequence[Stored], store: Store) -> dict[str, Any]:
