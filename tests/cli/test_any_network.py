@@ -82,6 +82,11 @@ def test_a_study_is_reported_and_repeated(capsys: pytest.CaptureFixture[str]) ->
     again = dropbench(capsys, "train", "--from", record["run_id"])
     assert again.code == 0 and "is finished already" in again.err
     assert dropbench(capsys, "report", "model=module", "model.args.width=16").code == 0
+    for typed in (["model.target=people:perceptron"], ["--where", "model.target=people:perceptron"]):
+        dotted = [word.replace("people:", "people.") for word in typed]
+        assert dropbench(capsys, "report", *typed).out == dropbench(capsys, "report", *dotted).out != ""
+    said = dropbench(capsys, "report", "model.target=people:perceptrom").err
+    assert "did you mean 'people.perceptron'?" in said
 
 
 def test_kept_weights_are_the_network_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,8 @@ from dropbench.report.records.frame import config_keys, known
 from dropbench.values import AND, absent, number, order, same, written
 
 PLAIN = ("seed", "status", "device", "git_commit", "run_id", "arm_id", "data_fingerprint", "sources")
+_NETWORK = "model.target"
+"""The key with the import path of a user's network."""
 _RANGE = re.compile(r"range\((-?\d+(?:,-?\d+){0,2})\)")
 _CONDITION = re.compile(r"\s*([\w./]+)\s*(<=|>=|!=|==|=|<|>)\s*([^=\s].*?)\s*")
 _ORDER: dict[str, Callable[[float, float], bool]] = {
@@ -51,8 +53,14 @@ def parse(filters: Sequence[str]) -> list[tuple[str, list[str]]]:
             values += _ranged(value, numbers[1]) if numbers else [value]
         if not values:
             raise UsageError(f"'{item}' names no value: write key=value[,value...]")
-        parsed.append((key.replace("/", "."), values))  # `dropout/schedule` is how a sweep chooses a schedule
+        key = key.replace("/", ".")  # `dropout/schedule` is how a sweep chooses a schedule
+        parsed.append((key, [_as_stored(key, value) for value in values]))
     return parsed
+
+
+def _as_stored(key: str, value: str) -> str:
+    """Returns a value as records write it: a network may be typed as `mypkg.net:Net`, which is stored as `mypkg.net.Net`."""
+    return value.replace(":", ".", 1) if key == _NETWORK else value
 
 
 def _ranged(typed: str, limits: str) -> list[str]:
@@ -103,7 +111,8 @@ def conditions(texts: Sequence[str]) -> list[Condition]:
             key, sign, value = form.groups()
             if sign in _ORDER and number(value) is None:
                 raise UsageError(f"--where '{part}': {value} is not a number; compare names with = or !=")
-            parsed.append((key.replace("/", "."), sign, value))
+            key = key.replace("/", ".")
+            parsed.append((key, sign, _as_stored(key, value)))
     return parsed
 
 
