@@ -52,6 +52,16 @@ def given(word: str) -> bool:
     return _GIVEN.search(word) is not None
 
 
+def object_of(name: str) -> tuple[str, str] | None:
+    """Returns what a Python program passed as these data, in words, and the digits that tell it from others; else None.
+
+    name: the name of the data, as `data_name` returns it.
+    """
+    if (found := re.fullmatch(r"given_([0-9a-f]{6})(\.table)?", name)) is None:
+        return None
+    return "the given data" if found[2] else "the given DataFrame", found[1]
+
+
 def ids(config: Tree, fingerprint: str | None, sources: Mapping[str, str]) -> dict[str, str]:
     """Returns the three ids of a run by name. Parameters as in `arm_hashes`; the seed is taken from `config`."""
     return under(arm_hashes(config, fingerprint, sources), config.get("seed"))

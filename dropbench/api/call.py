@@ -13,11 +13,13 @@ from functools import partial
 from typing import Any
 
 from dropbench.errors import Interrupted, UsageError
+from dropbench.identity import object_of
 from dropbench.process.signals import SIGNALS
 
 _one = threading.RLock()
 """Hydra has one state for the whole process, so calls from several threads wait for each other."""
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_DATA = re.compile(r"\bdata '(given_[^']+)'")
 _FLAGS = {"--force": "force=True", "--until-settled": "until_settled=True", "--explain": "explain=True"}
 
 
@@ -59,8 +61,12 @@ def call(*, trains: bool = False) -> Iterator[None]:
 
 
 def spoken(text: str) -> str:
-    """Return a sentence about command-line options as one about arguments: `--at-most 3` becomes `at_most 3`."""
+    """Return a sentence about command-line options as one about arguments: `--at-most 3` becomes `at_most 3`.
+
+    Data that were given as an object are called so, and not by the name of the file that they were written to.
+    """
     in_python = _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), text)
+    in_python = _DATA.sub(lambda m: (object_of(m[1]) or (m[0],))[0], in_python)
     return in_python.replace("the same command", "the same call").replace("extend train.epochs=", "extend=")
 
 

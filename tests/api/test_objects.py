@@ -22,6 +22,7 @@ from dropbench.api.arrays import table_of
 from dropbench.api.objects import as_settings
 from dropbench.api.source import source_of
 from dropbench.identity import given
+from dropbench.report.tables.finding import finding
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4)).astype(np.float32)
@@ -163,6 +164,37 @@ def test_runs_of_objects_are_reported_without_commands(tmp_path: Path) -> None:
     for text in (answer.text, table.text, db.report(tmp_path / "r").text, answer._repr_html_(), table._repr_html_()):
         assert "dropbench sweep" not in text
     assert answer.frame["arm"].tolist() == ["none", "reduced", "target"]
+
+
+def test_titles_call_objects_by_what_they_are(tmp_path: Path) -> None:
+    """They were called `module on given_ee20e9.table`; digits stand there only where two objects need them."""
+    kept = {**ONE, "results": tmp_path / "r", "seed": range(2)}
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
+
+    def titles(answer: db.Answer) -> list[str]:
+        assert "given_" not in answer.text
+        return [c.title for c in answer.report.comparisons]
+
+    (named,) = titles(db.sweep("study=three_arm", kept, data=(X, Y), model=made(), quiet=True))
+    assert named == "Inner on the given data"
+    one = db.sweep("study=three_arm", kept, data=frame, target="y", quiet=True)
+    assert titles(one) == ["mlp on the given DataFrame"]
+    assert " on the given DataFrame: 3 arms" in finding(one.report.comparisons[0]).setting
+    db.sweep("study=three_arm", kept, data=frame.assign(a=1 - frame["a"]), target="y", quiet=True)
+    together = db.report(tmp_path / "r")
+    first, *others = titles(together)
+    assert first == named and all(re.fullmatch(r"mlp on the given DataFrame [0-9a-f]{6}", title) for title in others)
+    assert len({*others}) == 2
+    # Whatever is stored, hashed and filtered by keeps the name as it was.
+    stored = {str(name) for name in together.frame["data"]}
+    assert all(re.fullmatch(r"given_[0-9a-f]{6}(\.table)?", name) for name in stored) and len(stored) == 3
+    assert titles(db.report(tmp_path / "r", f"data=given_{others[0][-6:]}")) == ["mlp on the given DataFrame"]
+
+
+def test_messages_call_them_so_too(tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
+    with pytest.raises(db.UsageError, match="but the given DataFrame can only be given as flat"):
+        db.train({**ONE, "results": tmp_path / "r"}, "model=cnn", data=frame, target="y")
 
 
 def test_a_frame_is_its_csv(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from dropbench.report.records.frame import rows_of, setting_keys
+from dropbench.report.tables.called import called, data_of, models_of
 from dropbench.report.tables.shown_values import Row, as_set, shown, texts, vary, vary_in
 from dropbench.values import AND, absent, number, order, plain, written
 
@@ -278,9 +279,9 @@ def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
 
     Names are compared as printed, so a control character in `wanted` matches the text that is printed in its place.
     """
-    for called in dict.fromkeys((wanted, plain(wanted))):
+    for name in dict.fromkeys((wanted, plain(wanted))):
         for what in ("label", "name", "setting", "dropout", "arm_id"):
-            meant = [a for a in arms if getattr(a, what) == called]
+            meant = [a for a in arms if getattr(a, what) == name]
             if meant:
                 return meant
     return []
@@ -311,7 +312,8 @@ def comparisons(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     keys = setting_keys(frame)
     if frame.get("table") is None or frame["table"].isna().all():
         keys = [k for k in keys if not belongs_to_arm(k)]
-    titles = _told_apart(_titles([_as_one(part, keys) for part in parts], keys), parts, keys)
+    data = called(data_of(frame))
+    titles = _told_apart(_titles([_as_one(part, keys, data) for part in parts], keys), parts, keys)
     if "context" in frame:
         besides = [part["context"].iloc[0] for part in parts]
         titles = [
@@ -352,12 +354,9 @@ def _told_apart(titles: Sequence[str], parts: Sequence[pd.DataFrame], keys: Sequ
     return told
 
 
-def _as_one(part: pd.DataFrame, keys: Sequence[str]) -> Row:
-    """Return one row that represents a whole table."""
-    names = {
-        group: ", ".join(filter(None, dict.fromkeys(texts(part[group].tolist(), written))))
-        for group in ("model", "data")
-    }
+def _as_one(part: pd.DataFrame, keys: Sequence[str], data: Mapping[str, str]) -> Row:
+    """Return one row that represents a whole table. data: what data are called, by their names."""
+    names = {"model": ", ".join(models_of(part)), "data": ", ".join(data[name] for name in data_of(part))}
     return {**rows_of(part.head(1))[0], **dict.fromkeys(vary_in(part, keys), _SEVERAL), **names}
 
 

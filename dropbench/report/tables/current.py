@@ -14,8 +14,9 @@ import pandas as pd
 
 from dropbench.report.records.frame import setting_keys
 from dropbench.report.tables.arms import tables
+from dropbench.report.tables.called import called, data_of, models_of
 from dropbench.report.tables.shown_values import texts
-from dropbench.values import count, written
+from dropbench.values import count
 
 
 def current(frame: pd.DataFrame, typed: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
@@ -33,18 +34,20 @@ def current(frame: pd.DataFrame, typed: Sequence[str] = ()) -> tuple[pd.DataFram
     for table, places in enumerate(tables(frame)):
         for i in places:
             groups.setdefault((table, *(column[i] for column in columns)), []).append(i)
+    data = called(data_of(frame))
     kept: list[int] = []
     told: dict[str, None] = {}
     for places in groups.values():
-        fit, notes = _newest(frame.iloc[places], typed)
+        fit, notes = _newest(frame.iloc[places], typed, data)
         kept += [place for place, yes in zip(places, fit, strict=True) if yes]
         told |= dict.fromkeys(notes)
     return frame.iloc[sorted(kept)], list(told)
 
 
-def _newest(runs: pd.DataFrame, typed: Sequence[str]) -> tuple[list[bool], list[str]]:
-    """Return for each run whether it is compared, and sentences about the others."""
-    about = f"{written(runs['model'].iloc[0])} on {written(runs['data'].iloc[0])}"
+def _newest(runs: pd.DataFrame, typed: Sequence[str], data: Mapping[str, str]) -> tuple[list[bool], list[str]]:
+    """Return for each run whether it is compared, and sentences about the others. data: names of data, as titles have them."""
+    first = runs.iloc[:1]
+    about = f"{models_of(first)[0]} on {data[data_of(first)[0]]}"
     started = [_moment(text) for text in runs["started"].tolist()]
     fit = [True] * len(runs)
     notes = []

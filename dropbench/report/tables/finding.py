@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dropbench.identity import object_of
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS, confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD
+from dropbench.report.tables.called import called, data_of, models_of
 from dropbench.report.tables.columns import ABSENT, or_absent, seeds_to_confirm
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.population import EXAMPLES, about
@@ -171,14 +173,21 @@ def _number(labels: Sequence[str]) -> str:
 
 def _setting(c: Comparison) -> str:
     """Return a sentence on model, data, arms, seeds and measure."""
-    row = {key: _common(c, key) for key in ("model", "data", "data.n_train", "data.label_noise", "train.epochs")}
+    row = {key: _common(c, key) for key in ("data.n_train", "data.label_noise", "train.epochs")}
     data = [f"{written(row['data.n_train'])} training examples"] * (row["data.n_train"] is not None)
     noise: Any = row["data.label_noise"]
     if isinstance(noise, float) and noise > 0:
         data.append(f"{100 * noise:.3g}\N{NO-BREAK SPACE}% of their labels wrong")
     trained = f", trained for {written(row['train.epochs'])} epochs" if row["train.epochs"] is not None else ""
-    model = "Several models" if row["model"] is None else f"Model {row['model']}"
-    on = "several data sets" if row["data"] is None else f"data {row['data']}"
+    models, names = models_of(c.runs), data_of(c.runs)
+    model = f"Model {models[0]}" if len(models) == 1 else "Several models"
+    on = (
+        "several data sets"
+        if len(names) != 1
+        else called(names)[names[0]]
+        if object_of(names[0])
+        else f"data {names[0]}"
+    )
     seeds = count(len(set(c.runs["seed"].tolist())), "seed")
     by = f" Arms are compared by {c.measure.spoken}{_of_whom(c)}." if c.measure and c.verdicts else ""
     arms = count(len(c.labels), "arm")
