@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dropbench.report.statistics.interval import confidence
+from dropbench.report.statistics.contrast import levels
 from dropbench.report.tables.answers import Answer
 from dropbench.report.tables.asked import Asked
 from dropbench.report.tables.columns import (
@@ -43,7 +43,7 @@ def contrasts(answers: Sequence[Answer], width: int | None) -> Sheet:
         Column(("verdict",), tuple(verdict_word(a.contrast) for a in answers), right=False),
         each(("estimate",), difference(lambda a: a.contrast.difference.mean)),
         each(("unit",), lambda a: a.contrast.measure.points or a.formula.unit or ABSENT, 3),
-        each((f"{confidence(answers[0].contrast.alpha)} interval",), _interval, 1),
+        each((f"{levels((a.contrast for a in answers), answers[0].contrast.alpha)} interval",), _interval, 1),
         each(("p", "adjusted"), lambda a: or_absent(p_value, a.contrast.difference.p_adjusted), 2),
         each(("p", "alone"), lambda a: or_absent(p_value, a.contrast.difference.p), 5),
         each(("seeds",), lambda a: str(a.contrast.difference.pairs), 1),

@@ -6,7 +6,7 @@ Arm minus baseline is the simplest expression; others are further classes with t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -17,7 +17,7 @@ from dropbench.report.records.measures import WHOLE, Measure
 from dropbench.report.records.scores import Diverged, Floats, Scores, ScoresOf
 from dropbench.report.statistics import power
 from dropbench.report.statistics.difference import Difference
-from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS, confidence
+from dropbench.report.statistics.interval import ALPHA, CONFIDENCE, MIN_PAIRS, STUDENT_T, confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD, direction
 
 
@@ -223,9 +223,25 @@ class Contrast:
         if math.isnan(d.mean):
             return "no number, since no seed finished in both"
         mean = f"{write(d.mean)} {self.measure.points}".rstrip()
+        return f"{mean} ({self.between})" if self.between else mean
+
+    @property
+    def between(self) -> str:
+        """The interval in words: `95 % interval +0.50 to +1.90`; empty if there is none.
+
+        With few seeds the level of an early look may be out of reach, so that no number at all is excluded.
+        """
+        d, write = self.difference, self.measure.difference
         if math.isnan(d.low) or math.isnan(d.high):
-            return mean
-        return f"{mean} ({confidence(self.alpha)} interval {write(d.low)} to {write(d.high)})"
+            return ""
+        if math.isinf(d.low) and math.isinf(d.high):
+            return f"too few seeds for a {self.sure} interval"
+        return f"{self.sure} interval {write(d.low)} to {write(d.high)}"
+
+    @property
+    def sure(self) -> str:
+        """The confidence of the interval: `99.2 %`. With few pairs it is 95 % at every look, and for this expression alone."""
+        return confidence(1 - CONFIDENCE if self.difference.interval == STUDENT_T else self.alpha)
 
     @property
     def _told(self) -> bool:
@@ -236,3 +252,11 @@ class Contrast:
     def _better_upwards(self) -> tuple[float, float]:
         low, high = self.difference.low, self.difference.high
         return (low, high) if self.measure.direction > 0 else (-high, -low)
+
+
+def levels(contrasts: Iterable[Contrast], alpha: float) -> str:
+    """Return the confidence of the intervals of contrasts judged at alpha: `99.2 %`, or `99.2 % or 95 %` where pairs are few.
+
+    It is the level of alpha if none of them has an interval.
+    """
+    return " or ".join(dict.fromkeys(c.sure for c in contrasts if c.between)) or confidence(alpha)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dropbench.report.statistics.contrast import Contrast
-from dropbench.report.statistics.interval import MIN_PAIRS, confidence
+from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
 from dropbench.values import plain
@@ -62,8 +62,7 @@ def _one(label: str, contrast: Contrast, chosen: str | None) -> str:
     seeds = f", {d.pairs} paired seeds" if d.pairs else ", unpaired"
     if d.diverged:
         return f"{label}{rate} {_spoken(contrast, one=True)} by rank ({_diverged(contrast)}{seeds}; {_of_the_rest(contrast)})"
-    interval = f"{confidence(contrast.alpha)} interval {write(d.low)} to {write(d.high)}"
-    return f"{label}{rate} {_spoken(contrast, one=True)} ({write(d.mean)}{unit}, {interval}{seeds})"
+    return f"{label}{rate} {_spoken(contrast, one=True)} ({write(d.mean)}{unit}, {contrast.between}{seeds})"
 
 
 def _diverged(contrast: Contrast) -> str:
@@ -80,5 +79,5 @@ def _of_the_rest(contrast: Contrast) -> str:
     unit = " points" if contrast.measure.in_percent else ""
     if d.mean != d.mean:
         return "none finished in both"
-    interval = f", {confidence(contrast.alpha)} interval {write(d.low)} to {write(d.high)}" if d.low == d.low else ""
+    interval = f", {contrast.between}" if contrast.between else ""
     return f"of those that finished {write(d.mean)}{unit}{interval}"

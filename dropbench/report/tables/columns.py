@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dropbench.report.records.measures import LEADING, Measure, Write
-from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.contrast import Contrast, levels
 from dropbench.report.statistics.difference import WELCH
-from dropbench.report.statistics.interval import confidence
 from dropbench.report.statistics.power import MOST, UNKNOWN, Seeds
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
@@ -175,13 +174,13 @@ def _differences(comparison: Comparison) -> list[Column | None]:
     verdicts = comparison.verdicts
     contrasts = list(verdicts.values())
     differences = [c.difference for c in contrasts]
-    interval = f"{confidence(comparison.alpha)} interval"
 
     def of(measure: Measure, ranks: tuple[int, int, int]) -> list[Column | None]:
         """Return the columns of the mean difference, its sd and its interval; ranks: their ranks in this order."""
         if measure not in comparison.compared:
             return []
-        shown, write = [c.difference for c in comparison.against(measure).values()], measure.difference
+        against, write = comparison.against(measure).values(), measure.difference
+        shown, interval = [c.difference for c in against], f"{levels(against, comparison.alpha)} interval"
         methods = dict.fromkeys(d.interval for d in shown if d.interval)
         return [
             _column(_difference_heading(measure), (or_absent(write, d.mean) for d in shown), ranks[0]),
@@ -220,12 +219,13 @@ def _differences(comparison: Comparison) -> list[Column | None]:
 def _outcome(comparison: Comparison, measure: Measure) -> list[Column | None]:
     """Return the columns with the verdicts on a further outcome."""
     contrasts = comparison.against(measure)
+    sure = levels(contrasts.values(), comparison.alpha)
     differences, write = [c.difference for c in contrasts.values()], measure.difference
     return [
         Column(("arm",), tuple(contrasts), right=False),
         Column(("verdict",), tuple(map(verdict_word, contrasts.values())), right=False),
         _column(_difference_heading(measure), (or_absent(write, d.mean) for d in differences), 0),
-        _column((f"{confidence(comparison.alpha)} interval",), (between(write, d.low, d.high) for d in differences), 1),
+        _column((f"{sure} interval",), (between(write, d.low, d.high) for d in differences), 1),
         _column(("p", "adjusted"), (or_absent(p_value, d.p_adjusted) for d in differences), 2),
     ]
 

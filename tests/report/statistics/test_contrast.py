@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.stats
+from scipy import stats
 
 from dropbench import report
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Diverged, Floats, ScoresOf
 from dropbench.report.statistics import family
 from dropbench.report.statistics import judged as judging
-from dropbench.report.statistics.contrast import Contrast, Minus
+from dropbench.report.statistics.contrast import Contrast, Minus, levels
 from dropbench.report.statistics.judged import judged
 from dropbench.store import Measure as Declaration
 
@@ -93,7 +93,7 @@ def test_seeds_that_agree_have_an_interval_that_is_not_a_point(seeds: int, shift
     scores = {"other": dict.fromkeys(range(seeds), 0.5), "arm": dict.fromkeys(range(seeds), 0.5 + shift / 20)}
     (found,) = judged([Minus("arm", "other", ACCURACY)], lambda arm, _: scores[arm], 0.002, examples=lambda _: 20)
     spread = np.array([1 / 20] + (seeds - 1) * [0.0]).std(ddof=1)
-    low, high = scipy.stats.t.interval(0.95, seeds - 1, shift / 20, spread / math.sqrt(seeds))
+    low, high = stats.t.interval(0.95, seeds - 1, shift / 20, spread / math.sqrt(seeds))
     assert found.difference.alone == pytest.approx((low, high))
     assert (found.difference.low, found.difference.high) == found.difference.alone
     assert found.confirmed == (seeds == 10 and shift == 1) and found.difference.sd < 1e-12
@@ -178,3 +178,26 @@ def test_what_is_excluded_is_so_by_the_interval_that_is_shown() -> None:
     for c in found:
         assert c.not_better == (c.difference.high <= c.region)
         assert c.not_worse == (c.difference.low >= -c.region)
+
+
+def test_the_level_that_is_written_is_that_of_the_interval() -> None:
+    """With fewer than six pairs the interval is Student's at 95 %, whatever the level of a look; SciPy has the same limits."""
+    asked = [Minus("arm", "other", ACCURACY)]
+    values = [0.01, 0.03, 0.02, 0.04]
+    for seeds, sure in ((4, "95 %"), (8, "99 %")):
+        scores = {"other": dict.fromkeys(range(seeds), 0.5), "arm": {s: 0.5 + values[s % 4] for s in range(seeds)}}
+        (found,) = judged(asked, lambda label, _, of=scores: of[label], 0.002, alpha=0.01)
+        assert f"({sure} interval " in str(found) and found.sure == sure
+        if seeds == 4:
+            half = float(stats.sem(values) * stats.t.ppf(0.975, 3))
+            assert found.difference.low == pytest.approx(np.mean(values) - half)
+    assert levels([contrast(0.02, seeds=5), replace(contrast(0.02), alpha=0.01)], 0.01) == "95 % or 99 %"
+    assert levels([], 0.01) == "99 %"
+
+
+def test_an_interval_that_excludes_nothing_is_not_written_as_one() -> None:
+    """Of six seeds no p is below 2 / 2⁶, so at the level of an early look every number is possible."""
+    scores = {"other": dict.fromkeys(range(6), 0.5), "arm": {s: 0.5 + WOBBLE[s] for s in range(6)}}
+    (found,) = judged([Minus("arm", "other", ACCURACY)], lambda label, _: scores[label], 0.002, alpha=0.01)
+    assert math.isinf(found.difference.low) and "inf" not in str(found)
+    assert str(found).endswith("(too few seeds for a 99 % interval)")

@@ -18,8 +18,7 @@ from dropbench.report.output.figures.style import (
     folded,
     look,
 )
-from dropbench.report.statistics.contrast import Contrast
-from dropbench.report.statistics.interval import confidence
+from dropbench.report.statistics.contrast import Contrast, levels
 from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.comparison import Comparison
 
@@ -42,7 +41,7 @@ def draw(comparison: Comparison) -> Picture | None:
     contrasts = _drawable(comparison.verdicts)
     if not contrasts or comparison.measure is None:
         return None
-    baseline, sure = comparison.baseline, confidence(comparison.alpha)
+    baseline, sure = comparison.baseline, levels(contrasts.values(), comparison.alpha)
     drawn, words = _forest(contrasts, comparison.alpha, f"minus that of {baseline}", f"{len(contrasts)} arms")
     alt = (
         f"Forest plot of differences in {comparison.measure.spoken} from {baseline}, mean and {sure} interval: {words}"
@@ -59,7 +58,7 @@ def draw_parts(comparison: Comparison) -> list[Picture]:
         if not contrasts:
             continue
         first = next(iter(contrasts.values()))
-        sure, spoken = confidence(first.alpha), first.measure.spoken
+        sure, spoken = levels(contrasts.values(), first.alpha), first.measure.spoken
         drawn, words = _forest(
             contrasts, first.alpha, "minus that of the same without", f"{len(comparison.answers)} contrasts", of=arm
         )
@@ -95,7 +94,7 @@ def _forest(
     which the intervals hold at once. of: the arm whose measure it is, if the rows do not name it.
     """
     measure = next(iter(contrasts.values())).measure
-    scale, write, sure = measure.scale, measure.difference, confidence(alpha)
+    scale, write, sure = measure.scale, measure.difference, levels(contrasts.values(), alpha)
     rows = [(c.difference, c.verdict) for c in contrasts.values()]
     rope = next(iter(contrasts.values())).region * scale
     said = [
