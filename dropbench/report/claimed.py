@@ -29,12 +29,13 @@ from dropbench.report.tables.called import called, data_of, models_of
 from dropbench.report.tables.claims import WITHIN, Checked, Claimed, Level, Statement, corrected, in_order
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.factors import Factors
+from dropbench.report.tables.length import trained_for
 from dropbench.report.tables.planned import with_names
 from dropbench.report.tables.report import Report
 from dropbench.store import Store, StoredClaim, StoredPlan, StoredProgram
 from dropbench.values import count, plain, written
 
-_SETTING = ("data.n_train", "train.epochs", "train.updates")
+_SETTING = ("data.n_train", "train.updates")
 
 
 def claims(paths: Sequence[Path], filters: Sequence[str] = ()) -> Report:
@@ -224,9 +225,9 @@ def _setting(runs: pd.DataFrame) -> str:
         values = {"null" if pd.isna(v) else written(v) for v in runs[key].tolist()} if key in runs else set()
         if len(values) == 1 and (value := values.pop()) not in ("null", "None", ""):
             shared[key] = plain(value)
-    n, epochs, updates = (shared.get(key) for key in _SETTING)
+    n, updates = (shared.get(key) for key in _SETTING)
     one = [names[0] for names in (models_of(runs), [*called(data_of(runs)).values()]) if len(names) == 1]
     where = " on ".join(map(plain, one))
     examples = n and f"n_train {int(float(n))}"
-    length = [count(int(float(x)), of) for x, of in ((epochs, "epoch"), (updates, "update")) if x]
-    return ", ".join(part for part in (where, examples, *length) if part)
+    length = count(int(float(updates)), "update") if updates else ""
+    return ", ".join(part for part in (where, examples, trained_for(runs), length) if part)

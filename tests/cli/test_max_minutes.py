@@ -33,7 +33,7 @@ def test_what_is_underway_is_saved_and_the_same_command_goes_on(
         "stopped because the time is over: 12 runs are left, of which 12 in training are saved; run the same"
         in first.err
     )
-    assert "12 of 12 planned runs have not run yet; the same sweep command trains them." in first.out
+    assert "12 of 12 planned runs have not run yet; the same command trains them." in first.out
     assert dropbench(capsys, "sweep", *STUDY, *place, "--max-minutes", "10").code == 0
     assert dropbench(capsys, "sweep", *STUDY, f"results={tmp_path / 'whole'}", "execute.workers=1").code == 0
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole") and len(metrics(tmp_path / "whole")) == 12

@@ -165,9 +165,12 @@ def _settled(comparison: Comparison) -> str:
 
 
 def _cost(comparison: Comparison, told: Diagnosis) -> str:
-    """Estimate the cost of a diagnosis's runs from the comparison's epoch times: `; 20 runs, about 7.1 s of training`."""
+    """Estimate the cost of a diagnosis's runs from that of the comparison's: `; 20 runs, about 7.1 s of training`."""
     runs = sum(len(step.seeds) for step in told.steps)
-    epoch = comparison.runs.loc[comparison.runs["status"] == "completed", "epoch_seconds"].astype(float).mean()
+    done = comparison.runs[comparison.runs["status"] == "completed"]
+    # By the epochs that were asked for, since runs that stop early are taken to do so again.
+    asked = done["train.epochs"] if "train.epochs" in done else done["epochs_run"]
+    epoch = (done["seconds"].astype(float) / asked.astype(float)).mean()
     seconds = epoch * sum(len(step.seeds) * (step.config["train"].get("epochs") or 0) for step in told.steps)
     if not runs:
         return ""

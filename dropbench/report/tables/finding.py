@@ -14,6 +14,7 @@ from dropbench.report.statistics.verdict import SAME, UNTOLD
 from dropbench.report.tables.called import called, data_of, models_of
 from dropbench.report.tables.columns import ABSENT, or_absent, seeds_to_confirm
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.length import trained_for
 from dropbench.report.tables.population import EXAMPLES, about
 from dropbench.report.tables.repeats import fresh_seeds, under_fresh_seeds
 from dropbench.report.tables.summary import Level
@@ -60,9 +61,9 @@ def size(contrast: Contrast) -> str:
 
 
 def limits(contrast: Contrast) -> str:
-    """Return the interval, `−1.12 to +3.07`; empty without an interval."""
+    """Return the interval, `−1.12 to +3.07`; empty without an interval, and if it excludes nothing."""
     low, high = contrast.difference.low, contrast.difference.high
-    if math.isnan(low) or math.isnan(high):
+    if math.isnan(low) or math.isnan(high) or (math.isinf(low) and math.isinf(high)):
         return ""
     return signed(f"{contrast.measure.difference(low)} to {contrast.measure.difference(high)}")
 
@@ -152,9 +153,21 @@ def _neither(c: Comparison, told: Sequence[str]) -> str:
         return (
             f"No arm is shown to differ from {c.baseline}; {len(same)} of {len(told)} make no difference that matters"
         )
+    if _no_gain(c):
+        return f"No arm does better than {c.baseline} by more than {_region(c)}"
     seeds = min(c.verdicts[label].difference.n for label in told)
     better = "beats" if c.measure and c.measure.direction else "differs from"
     return f"{count(seeds, 'seed')} cannot tell whether {one or 'any arm'} {better} {c.baseline}"
+
+
+def _no_gain(c: Comparison) -> bool:
+    """Return whether an improvement that matters is excluded for every arm, whether or not a loss is."""
+    return bool(c.verdicts) and all(contrast.not_better for contrast in c.verdicts.values())
+
+
+def _region(c: Comparison) -> str:
+    first = next(iter(c.verdicts.values()))
+    return first.measure.size(first.region)
 
 
 def _nothing_to_compare(c: Comparison) -> str:
@@ -173,12 +186,13 @@ def _number(labels: Sequence[str]) -> str:
 
 def _setting(c: Comparison) -> str:
     """Return a sentence on model, data, arms, seeds and measure."""
-    row = {key: _common(c, key) for key in ("data.n_train", "data.label_noise", "train.epochs")}
+    row = {key: _common(c, key) for key in ("data.n_train", "data.label_noise")}
     data = [f"{written(row['data.n_train'])} training examples"] * (row["data.n_train"] is not None)
     noise: Any = row["data.label_noise"]
     if isinstance(noise, float) and noise > 0:
         data.append(f"{100 * noise:.3g}\N{NO-BREAK SPACE}% of their labels wrong")
-    trained = f", trained for {written(row['train.epochs'])} epochs" if row["train.epochs"] is not None else ""
+    length = trained_for(c.runs)
+    trained = f", trained for {length}," if "," in length else f", trained for {length}" if length else ""
     models, names = models_of(c.runs), data_of(c.runs)
     model = f"Model {models[0]}" if len(models) == 1 else "Several models"
     on = (
@@ -188,11 +202,19 @@ def _setting(c: Comparison) -> str:
         if object_of(names[0])
         else f"data {names[0]}"
     )
-    seeds = count(len(set(c.runs["seed"].tolist())), "seed")
+    seeds = _seeds(c)
     by = f" Arms are compared by {c.measure.spoken}{_of_whom(c)}." if c.measure and c.verdicts else ""
     arms = count(len(c.labels), "arm")
     details = f" ({', '.join(data)})" if data else ""
     return f"{model}{trained} on {on}{details}: {arms}, {seeds}.{by}"
+
+
+def _seeds(c: Comparison) -> str:
+    """Return how many seeds there are, and how many of them are compared if a sweep was stopped in the middle."""
+    n, shared = len(set(c.runs["seed"].tolist())), min(c.pairs.values(), default=0)
+    return count(n, "seed") + (
+        f", of which each arm shares at least {shared} with {c.baseline}" if 0 < shared < n else ""
+    )
 
 
 def _of_whom(c: Comparison) -> str:
@@ -224,7 +246,9 @@ def _judged(c: Comparison, again: Mapping[str, Contrast]) -> list[Fact]:
             _sure(again[first], c.alpha, len(again), first, fresh_seeds(c)),
             _avoid(c, told),
         ]
-    return [_best(c, first, bool(ups)), _sure(c.verdicts[first], c.alpha, len(c.verdicts), first), _avoid(c, told)]
+    open_loss = _no_gain(c) and not c.verdicts[first].confirmed
+    sure_of = _excluded(c, first) if open_loss else _sure(c.verdicts[first], c.alpha, len(c.verdicts), first)
+    return [_best(c, first, bool(ups)), sure_of, _avoid(c, told)]
 
 
 def _held(c: Comparison, first: str, contrast: Contrast) -> Fact:
@@ -271,6 +295,14 @@ def _sure(contrast: Contrast, alpha: float, among: int, first: str, fresh: str =
     return Fact(name, value, f"{seeds}{beside} leave it open{more}")
 
 
+def _excluded(c: Comparison, first: str) -> Fact:
+    """Return how sure it is that no arm is better, where a gain is excluded and a loss is not."""
+    of = "the interval of every arm" if len(c.verdicts) > 1 else f"its {c.verdicts[first].sure} interval"
+    return Fact(
+        "How sure", "a gain is excluded", f"{of} ends before a gain of {_region(c)}; whether there is a loss is open"
+    )
+
+
 def _avoid(c: Comparison, told: Sequence[str]) -> Fact:
     downs = [label for label in told if c.verdicts[label].direction in DOWNWARDS]
     if not downs:
@@ -299,7 +331,8 @@ def _cost(c: Comparison) -> Fact:
     seconds = float(c.runs["seconds"].astype(float).sum())
     devices = sorted({str(d) for d in c.runs["device"].tolist()})
     ended = [f"{n} {what}" for what in ("failed", "diverged") if (n := int((c.runs["status"] == what).sum()))]
-    told = f"{duration(seconds)} of training on {', '.join(devices)}"
+    # A run's seconds are its share of its process's time, so the sum is more than what the clock said of several at once.
+    told = f"{duration(seconds)} of training on {', '.join(devices)}, added up over all processes"
     return Fact("Cost", count(len(c.runs), "run"), "; ".join([told, *ended]))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.report.output.sections import advice
 from dropbench.report.tables.columns import p_value
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 
@@ -82,3 +83,15 @@ def test_what_more_seeds_settle(arm: Any, store: Any) -> None:
         d.buys
         == "That would settle whether standard 0.2 differs by more than 0.2 points: four of five such studies confirm it."
     )
+
+
+@pytest.mark.parametrize("ran", [50, 10])
+def test_runs_that_stop_early_are_expected_to_do_so_again(fake: Any, put: Any, store: Any, ran: int) -> None:
+    """Each run took 3.5 s, however many of its 50 epochs it ran; so does each of those that are proposed."""
+    for seed in range(3):
+        for rate in (0.0, 0.5):
+            changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+            put(fake(seed, changes=changes, test=0.9 + 0.01 * seed * rate, epochs_run=ran, chosen_epoch=5, seconds=3.5))
+    c = compared(store)
+    runs = sum(len(step.seeds) for step in told(store, "undecided").steps)
+    assert f"; {runs} runs, about {3.5 * runs:.2g} s of training" in " ".join(a.text for a in advice(c))

@@ -133,3 +133,50 @@ def test_the_sentence_says_what_was_run(found: Any) -> None:
         "Model mlp, trained for 50 epochs on data mnist (1000 training examples): 2 arms, 8 seeds."
     )
     assert "Arms are compared by test accuracy" in told.setting
+
+
+@pytest.mark.parametrize(
+    ("patience", "ran", "says"),
+    [
+        (None, [50], "trained for 50 epochs on data"),
+        (10, [50], "trained for 50 epochs on data"),
+        (10, [44, 30, 21], "trained for at most 50 epochs, stopped early after 21 to 44, on data"),
+        (10, [30], "trained for at most 50 epochs, stopped early after 30, on data"),
+        (10, [50, 30], "trained for at most 50 epochs, 8 of 16 runs stopped early after 30, on data"),
+        (None, [30], "trained for at most 50 epochs, ended after 30, on data"),
+    ],
+)
+def test_how_long_runs_were_trained(
+    fake: Any, put: Any, store: Any, patience: int | None, ran: list[int], says: str
+) -> None:
+    for seed in range(8):
+        for rate in (0.0, 0.5):
+            changes = {"dropout": "standard", "dropout.rate": rate, "train.patience": patience}
+            put(fake(seed, changes=changes, epochs_run=ran[seed % len(ran)], chosen_epoch=5))
+    (comparison,) = report.build([store.root]).comparisons
+    assert f"Model mlp, {says} mnist" in finding(comparison).setting
+
+
+def test_a_run_that_diverged_did_not_stop_early(fake: Any, put: Any, store: Any) -> None:
+    put(*(fake(seed, changes={"train.patience": 10}) for seed in range(7)))
+    put(fake(7, changes={"train.patience": 10}, status="diverged", epochs_run=2))
+    (comparison,) = report.build([store.root]).comparisons
+    assert "trained for 50 epochs on data" in finding(comparison).setting
+
+
+def test_seeds_that_only_some_arms_have_are_told_apart_from_those_compared(fake: Any, put: Any, store: Any) -> None:
+    changes = {"dropout": "standard", "dropout.rate": 0.5}
+    put(*(fake(seed) for seed in range(9)), *(fake(seed, changes=changes) for seed in range(2, 10)))
+    (comparison,) = report.build([store.root]).comparisons
+    assert "2 arms, 10 seeds, of which each arm shares at least 7 with none." in finding(comparison).setting
+
+
+def test_a_gain_that_is_excluded_is_no_open_question(found: Any) -> None:
+    """The interval reaches from a loss to less than a gain that matters: not shown to be worse, and certainly not better."""
+    told = found({("standard", 0.5): -0.004, ("standard", 0.1): -0.004}, seeds=12, noise=0.004)
+    assert told.heading == "No arm does better than none by more than 0.2 points"
+    assert fact(told, "How sure")[0] == "a gain is excluded"
+
+
+def test_the_cost_says_that_it_is_no_time_on_the_clock(found: Any) -> None:
+    assert fact(found({("standard", 0.5): 0.0}), "Cost")[1] == "56 s of training on cpu, added up over all processes"

@@ -38,9 +38,7 @@ def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
     stored = set(frame["run_id"]) if len(frame) else set()
     absent = sum(run not in stored for run in planned)
     return (
-        [f"{absent} of {len(planned)} planned runs have not run yet; the same sweep command trains them."]
-        if absent
-        else []
+        [f"{absent} of {len(planned)} planned runs have not run yet; the same command trains them."] if absent else []
     )
 
 
