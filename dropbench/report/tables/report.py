@@ -28,6 +28,8 @@ class Report:
         The comparisons, in natural order of their titles.
     notes : tuple
         Notes about all comparisons.
+    advice : tuple
+        Sentences of `dropbench advise` that the page begins with, if this report is its evidence.
     headlines : tuple
         Warnings that come first; they are shown even if only errors are wanted.
     skipped : tuple
@@ -56,6 +58,7 @@ class Report:
     notes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     headlines: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     asked: Asked | None = None

@@ -20,6 +20,7 @@ from terminal import dropbench
 
 from dropbench import report
 from dropbench.report.output.figures import draw, write_figures
+from dropbench.report.output.figures.pairs import LINES
 from dropbench.report.output.figures.picture import Picture, slug, tex
 from dropbench.report.output.figures.style import COLOURS, MARKS, some
 from dropbench.report.statistics.interval import bands, interval
@@ -309,7 +310,7 @@ def test_an_arm_that_has_no_room_is_not_left_out_in_silence(fake: Any, put: Any,
 
 
 def test_signs_have_a_legend(pictures: dict[str, Picture]) -> None:
-    for name, words in {"pairs": {"better", "worse", "mean"}, "curves-loss": {"training", "validation", "gap"}}.items():
+    for name, words in {"pairs": {"better", "mean"}, "curves-loss": {"training", "validation", "gap"}}.items():
         (legend,) = pictures[name].figure.legends
         assert words <= {t.get_text() for t in legend.get_texts()}
 
@@ -333,3 +334,36 @@ def test_no_torch_and_no_pyplot(grid: Path, tmp_path: Path) -> None:
     command: list[str] = [sys.executable, "-c", script, str(grid), str(tmp_path / "figures")]
     environment = os.environ | {"PYTHONPATH": str(REPO)}
     assert subprocess.check_output(command, env=environment, text=True).strip() == "[]"
+
+
+def many(fake: Any, store: Any, seeds: int, ahead: float) -> Picture:
+    """The pairs of many seeds: the arm is better under most, and the same under the last."""
+    for seed in range(seeds):
+        base = 0.8 + 0.01 * math.sin(seed)
+        plus = 0.0 if seed == seeds - 1 else ahead + 0.01 * math.sin(50 * seed)
+        changes = {"dropout": "standard", "dropout.rate": 0.5}
+        store.write(fake(seed, test=base), [], "")
+        store.write(fake(seed, changes=changes, test=base + plus), [], "")
+    (found,) = draw(report.build([store.root]))
+    return next(p for p in found if p.name == "pairs")
+
+
+def test_of_many_seeds_the_differences_are_drawn_sorted(fake: Any, store: Any) -> None:
+    picture = many(fake, store, LINES + 20, 0.002)
+    (axes,) = picture.figure.axes
+    bars = sorted(axes.patches, key=lambda bar: bar.get_x())
+    expected = sorted([0.0, *(100 * (0.002 + 0.01 * math.sin(50 * s)) for s in range(LINES + 19))])
+    np.testing.assert_allclose([bar.get_height() for bar in bars], expected, atol=1e-9)
+    up = sum(v > 1e-9 for v in expected)
+    assert f"{up} of {LINES + 20} better" in axes.get_title()
+    assert f"standard 0.5 better under {up} of {LINES + 20} seeds, worse under {LINES + 19 - up}" in picture.alt
+    mean = next(line for line in axes.lines if line.get_linestyle() == "--")
+    np.testing.assert_allclose(mean.get_ydata(), np.mean(expected))
+    assert "line" not in picture.reads.replace("dashed lines", "")
+
+
+@pytest.mark.parametrize(("seeds", "same"), [(8, True), (LINES + 1, False)])
+def test_a_legend_has_only_the_signs_that_there_are(fake: Any, store: Any, seeds: int, same: bool) -> None:
+    """The arm is better under all seeds and the same under one; a difference of nothing has no bar."""
+    (legend,) = many(fake, store, seeds, 0.05).figure.legends
+    assert {t.get_text() for t in legend.get_texts()} == {"better", "mean"} | ({"the same"} if same else set())

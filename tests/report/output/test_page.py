@@ -167,7 +167,7 @@ def test_versions_and_hardware(made: Any) -> None:
     assert told["torch"] == "2.13.0"
     assert told["device"] == "cpu"
     assert told["runs"] == "completed (24 runs)"
-    assert told["total time"] == "84 s"
+    assert told["training"] == "84 s, added up over all processes"
 
 
 def test_mixed_versions_are_counted(fake: Any, put: Any, store: Any) -> None:

@@ -120,6 +120,42 @@ def test_a_click_opens_an_arm_beside_the_chart(opened: Any) -> None:
     assert panel["x"] > chart["x"] + chart["width"] - 1
 
 
+def test_of_many_seeds_bands_are_drawn(opened: Any, fake: Any, store: Any, tmp_path: Path) -> None:
+    """One line a seed would be a tangle; the caption says what is drawn instead, and how far."""
+    for seed in range(40):
+        for rate in (0.0, 0.5):
+            changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+            rows = [
+                {"epoch": e, "train_accuracy": 0.9, "val_accuracy": 0.8 + seed / 1e3 - 0.5 / e}
+                for e in range(1, 12 + seed)
+            ]
+            store.write(fake(seed, changes=changes, test=0.8 + seed / 1e3), rows, "")
+    report.write(report.build([store.root]), "html", tmp_path / "many.html")
+    tab = opened()
+    tab.goto((tmp_path / "many.html").as_uri())
+    arm = tab.locator(".arm.chosen")
+    assert arm.locator(".curves path.ours.band").count() == arm.locator(".curves path.theirs.band").count() == 2
+    assert arm.locator(".curves path").count() == 8  # a band and a mean of both arms in both panels
+    caption = arm.locator(".curves .caption").inner_text()
+    assert "(40)" in caption and "none up to epoch 11, standard 0.5 up to epoch 11" in caption
+    box = arm.locator(".curves path.ours.band").first.bounding_box()
+    assert box["width"] > 100 and 0 < box["height"] < 400
+
+
+def test_verdicts_to_choose_from_are_those_of_the_measure_shown(opened: Any) -> None:
+    tab = opened()
+    for measure in ("test_loss", "gap_accuracy", "test_accuracy"):
+        tab.get_by_label("Show").select_option(measure)
+        shown = tab.locator(f".measure[data-measure={measure}]")
+        kinds = {row.get_attribute("data-kind") for row in shown.locator(".row").all()}
+        offered = tab.evaluate(
+            "[...document.querySelector('[name=kind]').options].filter((o) => !o.hidden).map((o) => o.value)"
+        )
+        assert set(offered) == kinds | {""}
+        visible = [key for key in tab.locator(".legend .key").all() if key.is_visible()]
+        assert {key.get_attribute("class").split()[1] for key in visible} >= kinds
+
+
 def test_an_address_of_an_arm_opens_it(opened: Any) -> None:
     tab = opened()
     tab.goto(f"{tab.url.partition('#')[0]}#arm-1-5")

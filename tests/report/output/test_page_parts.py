@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -17,7 +18,7 @@ from dropbench import report
 from dropbench.report.output.export import seeds_csv
 from dropbench.report.output.page.arm import panels
 from dropbench.report.output.page.chart import MARGIN, _Scale, charts
-from dropbench.report.output.page.data import POINTS, curves
+from dropbench.report.output.page.data import LINES, POINTS, curves
 from dropbench.report.output.page.matrix import matrix, overall
 from dropbench.report.output.page.papers import bibliography, parts_of
 from dropbench.report.output.page.seeds import slider
@@ -111,6 +112,43 @@ def test_curves_are_the_histories_thinned(built: Any) -> None:
         for epoch, val, gap in zip(run["epochs"], run["val"], run["gap"], strict=True):
             assert val == pytest.approx(100 * (0.9 - 0.9 / epoch), rel=1e-3)
             assert gap == pytest.approx(100 * (0.1 - 0.1 / epoch), abs=0.02)
+
+
+def test_of_many_seeds_the_mean_and_the_middle_are_drawn(fake: Any, store: Any) -> None:
+    """As far as all seeds were trained: of curves that stop early, later means would be of fewer and fewer seeds."""
+    n, luck = LINES + 5, random.Random(2)
+    ends = [0.7 + luck.gauss(0, 0.1) for _ in range(n)]
+    for seed in range(n):
+        for rate in (0.0, 0.5):
+            changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+            rows = [
+                {"epoch": e, "train_accuracy": 0.9, "val_accuracy": ends[seed] + e / 1e3}
+                for e in range(1, 30 + seed)
+                if rate or seed < LINES
+            ]
+            store.write(fake(seed, changes=changes), rows, "")
+    (c,) = (built := report.build([store.root])).comparisons
+    told = curves(c, built.histories)
+    assert len(told["runs"]["1"]) == LINES and set(told["bands"]) == {"2"} and "2" not in told["runs"]
+    band = told["bands"]["2"]
+    assert band["seeds"] == n and band["epochs"] == list(range(1, 30))
+    low, high = (np.quantile(ends, q) for q in (0.1, 0.9))
+    for epoch, val, gap in zip(band["epochs"], band["val"], band["gap"], strict=True):
+        assert val == pytest.approx([100 * (v + epoch / 1e3) for v in (np.mean(ends), low, high)], rel=1e-3)
+        assert gap == pytest.approx([90 - val[0], 90 - val[2], 90 - val[1]], abs=0.05)
+
+
+def test_a_legend_has_only_the_verdicts_and_signs_of_its_chart(built: Any) -> None:
+    for c in built.comparisons:
+        for chart in charts(c):
+            assert {kind for kind, _ in chart.kinds} == {row.kind for row in chart.rows}
+            assert chart.hollow == any(not row.sure and row.kind != "untold" for row in chart.rows)
+    text = report.render(built, "html")
+    charted = re.findall(r'<div class="measure".*?<p class="legend">(.*?)</p>', text, re.S)
+    assert len(charted) == sum(len(charts(c)) for c in built.comparisons)
+    for legend, chart in zip(charted, (chart for c in built.comparisons for chart in charts(c)), strict=True):
+        words = [" ".join(text.split()) for text in re.findall(r"</svg>([^<]*)<", legend)]
+        assert words == [word for _, word in chart.kinds] + ["hollow: not confirmed"] * chart.hollow
 
 
 def test_runs_without_a_course_have_no_curve(fake: Any, put: Any, store: Any) -> None:

@@ -31,8 +31,9 @@ from dropbench.report.tables.comparison import Comparison
 MOST = 12
 """The most panels."""
 READS = (
-    "Lines are means over seeds and bands 95 % intervals of them; the gap between training and validation is hatched. The axis "
-    "is scaled without the first fifth of training, so curves may begin outside of it."
+    "Lines are means over seeds, in the epochs that all runs of an arm have, and bands 95 % intervals of them; the gap between "
+    "training and validation is hatched. The axis is scaled without the first fifth of training, so curves may begin outside "
+    "of it."
 )
 _PARTS = (("train", BLUE, "-", "o"), ("val", VERMILLION, (0, (4, 1.5)), "s"))
 

@@ -10,6 +10,8 @@ function explore(box) {
     const { measure, kind, order, words } = form.elements;
     for (const one of all(".measure", box)) one.hidden = measure ? one.dataset.measure !== measure.value : one.hidden;
     const rows = all(".row", list());
+    for (const one of kind.options) one.hidden = one.value && !rows.some((row) => row.dataset.kind === one.value);
+    if (kind.selectedOptions[0].hidden) kind.value = "";
     const sought = words.value.trim().toLowerCase();
     for (const row of rows) {
       const name = row.querySelector(".name").textContent.toLowerCase();
@@ -21,6 +23,7 @@ function explore(box) {
     state.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} arms`;
   };
   form.hidden = false;
+  update();
   form.addEventListener("input", update);
   form.addEventListener("submit", (event) => event.preventDefault());
 }
@@ -130,7 +133,7 @@ for (const box of all(".seeds")) {
   const rows = all("tbody tr", box);
   const tell = () => {
     const [seeds, difference, time] = [...rows[form.elements.step.value].cells].map((cell) => cell.textContent);
-    form.querySelector("output").textContent = `With ${seeds} seeds a difference of ${difference} is likely to be confirmed; they take ${time} to train`;
+    form.querySelector("output").textContent = `With ${seeds} seeds a difference of ${difference} is likely to be confirmed; they take ${time} to train in one process`;
     form.elements.step.setAttribute("aria-valuetext", `${seeds} seeds`);
   };
   form.hidden = false;

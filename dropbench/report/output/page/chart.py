@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 
 from dropbench.report.records.measures import Measure
-from dropbench.report.statistics.contrast import Contrast
-from dropbench.report.statistics.interval import confidence
+from dropbench.report.statistics.contrast import Contrast, levels
 from dropbench.report.statistics.verdict import SAME, UNTOLD
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
@@ -75,6 +74,27 @@ class Chart:
     rows: tuple[Row, ...]
 
     @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """The (class, word) of the verdicts in this chart, in the order of KINDS."""
+        had = {row.kind for row in self.rows}
+        return [(kind, word) for word, kind in KINDS.items() if kind in had]
+
+    @property
+    def hollow(self) -> bool:
+        """Whether a verdict that could be confirmed is not, so that its mark is hollow; `cannot tell` always is."""
+        return any(not row.sure and row.mean is not None and row.kind != KINDS[UNTOLD] for row in self.rows)
+
+    @property
+    def dotted(self) -> bool:
+        """Whether it has dots of seeds."""
+        return any(row.dots for row in self.rows)
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen on validation data, such as `rate`; empty if nothing was."""
+        return next((row.chosen for row in self.rows if row.chosen), "")
+
+    @property
     def height(self) -> int:
         """The height of a row, in pixels."""
         return 20 if len(self.rows) > MANY else 26
@@ -103,7 +123,7 @@ def _chart(c: Comparison, measure: Measure) -> Chart | None:
     place = _Scale(min(ends) * measure.scale, max(ends) * measure.scale, measure.scale)
     better = {1: ("worse", "better"), -1: ("better", "worse"), 0: ("lower", "higher")}[measure.direction]
     unit = measure.points or measure.declared.unit
-    sure = confidence(c.alpha)
+    sure = levels(contrasts.values(), c.alpha)
     holds = f", which hold {at_once(len(contrasts))}" if len(contrasts) > 1 else ""
     return Chart(
         str(measure),

@@ -76,14 +76,9 @@ class Part:
 
     @property
     def kinds(self) -> list[tuple[str, str]]:
-        """The (class, word) of the verdicts in its charts, in the order of KINDS."""
-        had = {row.kind for chart in self.charts for row in chart.rows}
+        """The (class, word) of the verdicts in any of its charts, in the order of KINDS."""
+        had = dict(pair for chart in self.charts for pair in chart.kinds)
         return [(kind, word) for word, kind in KINDS.items() if kind in had]
-
-    @property
-    def chosen(self) -> str:
-        """What was chosen on validation data, such as `rate`; empty if nothing was."""
-        return next((row.chosen for chart in self.charts for row in chart.rows if row.chosen), "")
 
 
 def page(report: Report, width: int | None, *, live: bool = False) -> str:
@@ -113,6 +108,7 @@ def page(report: Report, width: int | None, *, live: bool = False) -> str:
         matrix=matrix(report.comparisons) if len(_asking(report)) > 1 else None,
         others=list(zip_longest(told[several:], captions, drawn[several:], fillvalue=())),
         headlines=report.headlines,
+        advice=list(map(plain, report.advice)),
         notes=[*shared, *report.notes],
         contents=_contents(parts),
         downloads=_downloads(report),
@@ -239,7 +235,7 @@ def sources(report: Report) -> list[tuple[str, str]]:
         told.append((name, _counts(runs[column].tolist())))
     days = sorted(str(v)[:10] for v in runs["started"].tolist())
     told.append(("started", days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"))
-    told.append(("total time", f"{runs['seconds'].sum():,.0f} s"))
+    told.append(("training", f"{runs['seconds'].sum():,.0f} s, added up over all processes"))
     return told
 
 
