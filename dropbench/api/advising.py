@@ -137,9 +137,10 @@ def advise(
             with composer(extra) as c:
                 course, done = compared(typed(words(overrides), objects), extra, c, shown, minutes=minutes)
             assert done is not None  # it was no dry run
-            if done.code:
+            found = told(course, done, extra, shown)
+            if found is None:
                 where = str(done.store.root)
                 raise UsageError(
                     f"no advice: runs failed or could not be planned; db.load({where!r}) shows what was trained"
                 )
-            return Advised(told(course, done, extra, shown), extra)
+            return Advised(found, extra)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dropbench.cli.advised_before import before
 from dropbench.cli.console import Shown
 from dropbench.cli.dry_run import DryRun
-from dropbench.errors import UsageError
-from dropbench.identity import given
+from dropbench.errors import Interrupted, UsageError
 from dropbench.values import plain
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from dropbench.planning.advising import Protocol
     from dropbench.planning.continuing import Course, Stage
     from dropbench.report.tables.advice import Advice, Decision
+    from dropbench.report.tables.beside import Beside
+    from dropbench.report.tables.comparison import Comparison
     from dropbench.report.tables.report import Report
     from dropbench.store import Store, StoredPlan, Tuned
 
 PAGE, CONFIG = "advice.html", "advice.yaml"
-_FOLDERS = re.compile(r"[/\\]")
+_AT_ONCE = "--minutes 0.1"
+"""The shortest time: nothing more is trained, and the advice is what the finished runs say."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Told:
         What was compared, and the results folder that holds it.
     run : str, optional
         The id of one of the arm's runs.
+    beside : Beside, optional
+        A difference on another measure than the one that decided.
+    next : str
+        What to type now to settle an open question, in a few words; empty if it is settled.
     command : str, optional
         What trains the arm; None if no command line can.
     config, page : Path, optional
@@ -56,17 +63,23 @@ class Told:
     kept: StoredPlan
     store: Store
     run: str | None = None
+    beside: Beside | None = None
+    next: str = ""
     command: str | None = None
     config: Path | None = None
     page: Path | None = None
 
 
 class Spare(Shown):
-    """Leaves out the settings that tuning found, because they only help a user who chooses the next settings."""
+    """Leaves out what only helps a user who chooses the next settings, and what the advice itself says better."""
 
     def stage(self, stage: Stage, tuned: Sequence[Tuned] = ()) -> None:
         """Print which stage comes next, and of the tuning only the arms for which it found no usable setting."""
         super().stage(stage, [one for one in tuned if one.best is None or one.all_diverged])
+
+    def time_over(self, left: str) -> None:
+        """Print it without proposing to continue: the advice says whether more seeds could settle anything."""
+        self.note(f"the time is over: {left}")
 
 
 def advise(
@@ -87,10 +100,12 @@ def advise(
     shown = Spare(quiet, as_json)
     with composer(conf) as c:
         course, done = compared(overrides, conf, c, shown, minutes=minutes, dry_run=DryRun() if dry_run else None)
-    if done is None or done.code:
-        return 0 if done is None else done.code
-    _show(told(course, done, conf, shown), shown)
-    return 0
+    if done is None:
+        return 0
+    found = told(course, done, conf, shown)
+    if found is not None:
+        _show(found, shown)
+    return done.code
 
 
 def compared(
@@ -123,14 +138,34 @@ def compared(
             looking=looking(chosen.at_most),
         )
 
-    chosen = protocol(overrides, composer)
-    first = asked(chosen)
+    def carried_out(chosen: Protocol) -> tuple[Course, Done | None]:
+        shown.note(f"advise: {chosen}")
+        going = asked(chosen)
+        try:
+            return going, pursue(going, conf, shown, dry_run=dry_run, until=until)
+        except Interrupted as stopped:
+            text = f"{stopped}; for advice from what is stored so far, add {_AT_ONCE}"
+            raise Interrupted(text, stopped.code) from None
+
+    unfitted = protocol(overrides, composer)
+    first = asked(unfitted)
     for target in {target for spec in first.first.specs for target in spec.sources}:
         check_imported(target)  # a Python session may have edited it since
-    chosen = _again(first, chosen) or fitted(chosen, _seconds(first), minutes, overrides)
-    going = asked(chosen)
-    shown.note(f"advise: {chosen}")
-    return going, pursue(going, conf, shown, dry_run=dry_run, until=until)
+    known = before(first, unfitted, overrides)
+    if known is not None and (known.settled or not known.ended):
+        going, done = carried_out(known.protocol)
+    else:
+        fitting = fitted(unfitted, _seconds(first), minutes, overrides)
+        repeated = known is not None and known.enough_for(fitting)
+        going, done = carried_out(known.protocol if known is not None and repeated else fitting)
+    if done is not None and known is not None and not known.ended:
+        # What was left of an earlier, shorter comparison may be over long before the time is.
+        ended, left = before(first, unfitted, overrides), (until - time.monotonic()) / 60
+        if ended is not None and ended.ended and not ended.settled and left > 0:
+            fitting = fitted(unfitted, _seconds(first), left, overrides)
+            if not ended.enough_for(fitting):
+                going, done = carried_out(fitting)
+    return going, done
 
 
 def _seconds(course: Course) -> float:
@@ -143,69 +178,46 @@ def _seconds(course: Course) -> float:
     return estimate(work.cohorts, Durations(work.settings, work.device), work.workers)
 
 
-def _again(course: Course, chosen: Protocol) -> Protocol | None:
-    """Return the protocol of an unfinished stored plan for the same question; None if there is none.
-
-    The plan is continued with its own epochs and seeds, because a new estimate may differ: the machine may be slower today.
-    """
-    from dropbench.store import Store
-
-    mine = [text for text in chosen.overrides if not _fixed(text)]
-    for plan in sorted(Store(course.first.settings.results).plans(), key=lambda p: p.created, reverse=True):
-        theirs = [text for text in plan.overrides if not _fixed(text)]
-        if (
-            plan.study == course.first.study
-            and sorted(map(_lasting, theirs)) == sorted(map(_lasting, mine))
-            and plan.course
-            and not plan.course.ended
-        ):
-            fixed = [text for text in plan.overrides if _fixed(text)]
-            epochs = next((t.partition("=")[2] for t in fixed if t.startswith("train.epochs=")), None)
-            looks = plan.course.rule.looks
-            return replace(
-                chosen,
-                overrides=(*mine, *fixed),
-                epochs=int(epochs) if epochs else chosen.epochs,
-                at_most=looks[-1] if looks else chosen.at_most,
-            )
-    return None
-
-
-def _fixed(override: str) -> bool:
-    """Return whether an override is one that a plan keeps, whatever a new estimate of the time says."""
-    return override.partition("=")[0] in ("train.epochs", "train.patience")
-
-
-def _lasting(override: str) -> str:
-    """Return an override without the temporary folder in which a call from Python lays its data."""
-    if not given(override):
-        return override
-    key, _, value = override.partition("=")
-    return f"{key}={_FOLDERS.split(value)[-1]}"
-
-
-def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told:
-    """Return the advice, and write its page and its configuration into the results folder.
+def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told | None:
+    """Return the advice, and write its page and its configuration into the results folder; None if every run failed.
 
     Raises UsageError if no run without dropout finished.
     """
+    from dropbench.planning.advising import MOST
     from dropbench.report import for_plan
     from dropbench.report.tables.advice import advice
+    from dropbench.report.tables.enough import Budget
 
     kept, store = done.kept, done.store
+    going_on = kept.course is not None and not kept.course.ended
     if not any(store.finished(run) for run in kept.runs):
-        over = "Cannot tell yet: the time was over before anything could be compared. Run the same command again to continue."
-        return Told("unknown", str(course.first.baseline), (over,), kept, store)
+        if not going_on:
+            return None
+        go_on = "run the same command again to continue"
+        over = f"Cannot tell yet: the time was over before anything could be compared. {go_on.capitalize()}."
+        return Told("unknown", str(course.first.baseline), (over,), kept, store, next=go_on)
     report = for_plan(store, kept)
     spec = course.first.specs[0]
     what = f"model={spec.model.name} on {spec.data.called}"
     comparison = report.comparisons[0] if report.comparisons else None
-    found = None if comparison is None else advice(comparison, what)
+    budget = Budget(len(course.seeds), going_on, MOST, _a_seed(comparison, course))
+    found = None if comparison is None else advice(comparison, what, budget)
     if found is None:
         for headline in report.headlines:
             shown.warning(headline)
         raise UsageError("no advice is possible: no run without dropout finished; dropbench report shows what happened")
-    return _written(found, report, Told(found.decision, found.arm, found.sentences, kept, store, found.run), conf)
+    said = (found.decision, found.arm, found.sentences)
+    return _written(found, report, Told(*said, kept, store, found.run, found.beside, found.next), conf)
+
+
+def _a_seed(comparison: Comparison | None, course: Course) -> float:
+    """Return how many seconds the clock runs until all arms are trained under one seed, as far as runs have shown; else NaN."""
+    from dropbench.execute.executors import place
+
+    if comparison is None or comparison.runs.empty:
+        return math.nan
+    seeds = comparison.runs["seed"].nunique()
+    return float(comparison.runs["seconds"].astype(float).sum()) / seeds / place(course.first.settings).workers
 
 
 def _written(found: Advice, report: Report, told: Told, conf: Sequence[Path]) -> Told:
@@ -217,7 +229,7 @@ def _written(found: Advice, report: Report, told: Told, conf: Sequence[Path]) ->
     config, store = report.configs[found.run], told.store
     file, page = store.root / CONFIG, store.root / PAGE
     file.write_text(as_yaml({k: v for k, v in config.items() if k != "seed"}), encoding="utf-8")
-    write(with_commands(report, [store.root], conf), "html", page)
+    write(with_commands(_agreeing(report, found), [store.root], conf), "html", page)
     try:
         root = data_root([told.kept], told.kept.every_run)
         lines = commands([(config, [0])], str(store.root), conf, data_root=root)
@@ -227,12 +239,31 @@ def _written(found: Advice, report: Report, told: Told, conf: Sequence[Path]) ->
     return replace(told, command=command, config=file, page=page)
 
 
+def _agreeing(report: Report, found: Advice) -> Report:
+    """Return the report with the advice at its top, and a next step that is the advice's own.
+
+    The diagnosis would propose another number of seeds: it counts in seeds that a user adds by hand, and knows no looks.
+    """
+    steps = found.next or "nothing more: the advice is settled"
+    compared = [
+        replace(
+            c,
+            diagnosis=tuple(
+                replace(d, advice=steps, steps=(), buys="") if d.rule == "undecided" else d for d in c.diagnosis or ()
+            ),
+        )
+        for c in report.comparisons
+    ]
+    return replace(report, comparisons=tuple(compared), advice=found.sentences)
+
+
 def _show(told: Told, shown: Shown) -> None:
     if shown.as_json:
         files = {"config": told.config, "page": told.page}
         tree: dict[str, Any] = {
-            name: getattr(told, name) for name in ("decision", "arm", "run", "sentences", "command")
+            name: getattr(told, name) for name in ("decision", "arm", "run", "sentences", "next", "command")
         }
+        tree["beside"] = None if told.beside is None else asdict(told.beside)
         shown.json(tree | {name: None if file is None else str(file) for name, file in files.items()})
         return
     if shown.quiet:  # the advice is printed all the same, because no other command prints it again

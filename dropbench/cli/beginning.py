@@ -16,9 +16,7 @@ def advise(
     minutes: Annotated[float, typer.Option("--minutes", metavar="M", min=0.1, help="Stop after M minutes.")] = 5.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be compared, and stop.")] = False,
     as_json: AsJson = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the three sentences of advice and errors only.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the advice and errors only.")] = False,
 ) -> None:
     """Does dropout help on your model and data? This command chooses what to compare, compares it, and says what to do.
 

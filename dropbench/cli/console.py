@@ -142,6 +142,10 @@ class Shown:
             self.note(said(one))
         self.note(f"{stage.called}, seeds {spans(stage.seeds)}:")
 
+    def time_over(self, left: str) -> None:
+        """Print that a command stopped because its time was over. left: what is not trained yet, `3 runs are left`."""
+        self.warning(f"stopped because the time is over: {left}; run the same command again to continue")
+
     def warnings(self, plan: Plan) -> None:
         """Print where an arm may not be what it seems, on standard error and never among the results."""
         for warning in () if self.quiet else plan.warnings:

@@ -368,7 +368,7 @@ def _summarise(
 
         saved = len(Checkpoints(store.root).latest().keys() & set(left))
         begun = f", of which {saved} in training {'is' if saved == 1 else 'are'} saved" if saved else ""
-        shown.warning(f"stopped because the time is over: {are}{begun}; run the same command again to continue")
+        shown.time_over(f"{are}{begun}")
     else:
         shown.error(
             f"stopped after {count(failed, 'failed run')}, as asked for: {are}; run the same command again to continue"

@@ -135,6 +135,11 @@ def fitted(protocol: Protocol, seconds: float, minutes: float, overrides: Sequen
     return Protocol((*kept, *typed), protocol.tune, protocol.arms, epochs, max(FEWEST, min(MOST, at_most)))
 
 
+def could_be_fitted(epochs: int, protocol: Protocol) -> bool:
+    """Returns whether `fitted` could have chosen this number of epochs for the protocol, so that nobody need have typed it."""
+    return min(_FEWEST_EPOCHS, protocol.epochs) <= epochs <= protocol.epochs
+
+
 def _typed(overrides: Sequence[str], *keys: str) -> bool:
     return any(text.partition("=")[0] in keys for text in overrides)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from terminal import dropbench
+
+from dropbench.cli.training import trained
+from dropbench.errors import Interrupted
 
 QUICK = ("data=wine", "train.epochs=2", "--minutes", "3")
 
@@ -41,19 +50,32 @@ def test_three_sentences_a_command_and_a_page(folder: Path, capsys: pytest.Captu
     assert dropbench(capsys, "report", str(folder), "study=advise").code == 0
 
 
-def test_asked_again_it_goes_on_and_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = sorted((folder / "runs").iterdir())
+def test_asked_again_it_says_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new estimate of the time differs a little from the first; that must not become another comparison."""
+    before = [sorted((folder / name).iterdir()) for name in ("runs", "plans")]
+    monkeypatch.setattr("dropbench.planning.advising.MOST", 7)
     said = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--json")
     told = json.loads(said.out)
     assert told["decision"] in ("use", "leave", "unknown") and len(told["sentences"]) == 3
     assert told["command"].startswith("dropbench train ") and Path(told["page"]).is_file()
-    assert set(before) <= set((folder / "runs").iterdir())
+    assert [sorted((folder / name).iterdir()) for name in ("runs", "plans")] == before
+    # Its page begins with the advice, and proposes no other next step: other reports count the seeds to add by hand.
+    page = unescape((folder / "advice.html").read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert all(sentence in page for sentence in told["sentences"])
+    assert "decided on before looking again" not in page
+    assert (f"Next: {told['next']}" in page) == (told["decision"] == "unknown")
+    quiet = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--quiet")
+    assert quiet.err == "" and quiet.out.splitlines() == told["sentences"]
 
 
-def test_quiet_it_says_the_advice_and_nothing_else(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--quiet")
-    told = json.loads(dropbench(capsys, "advise", *QUICK, f"results={folder}", "--json").out)
-    assert said.err == "" and said.out.splitlines() == told["sentences"]
+def test_much_more_time_is_a_larger_comparison(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dropbench.planning.advising.MOST", 30)
+    said = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--dry-run")
+    assert "up to 30 fresh seeds" in said.err
 
 
 @pytest.mark.parametrize("option", ["--json", "--quiet"])
@@ -77,4 +99,70 @@ def test_a_choice_of_its_own_is_refused(capsys: pytest.CaptureFixture[str]) -> N
     assert said.code == 2
     assert said.err.splitlines()[0].endswith(
         "dropout=spatial: advise chooses this itself; leave it out, or use dropbench sweep"
+    )
+
+
+SHORT = ("data=wine", "train.epochs=1", "model.widths=[4]", "execute.workers=1")
+
+
+def _some(looks: Iterator[int], plan: Any, work: Any, store: Any, *others: Any) -> Any:
+    """Train the first stage, the tuning, and of the next one the first two seeds."""
+    if next(looks):
+        seeds = sorted({s.seed for cohort in work.cohorts for s in cohort.specs})[:2]
+        cohorts = [replace(c, specs=tuple(s for s in c.specs if s.seed in seeds)) for c in work.cohorts]
+        work = replace(work, cohorts=[c for c in cohorts if c.specs])
+    return trained(plan, work, store, *others)
+
+
+def test_what_the_clock_left_open_is_not_said_to_be_in_vain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notice of the clock and the advice do not contradict each other: only the advice says whether to go on."""
+    words = ("advise", *SHORT, "--minutes", "3", f"results={tmp_path}")
+    with monkeypatch.context() as patched:
+        patched.setattr("dropbench.cli.sweep.trained", partial(_some, itertools.count()))
+        stopped = dropbench(capsys, *words)
+    assert stopped.code == 0 and "the time is over: " in stopped.err
+    assert "run the same command again" not in stopped.err
+    first, need, *_ = stopped.out.splitlines()
+    assert first.startswith("Cannot tell yet: in test accuracy the best that was tried, ")
+    assert need == (
+        "What it would take: no verdict is possible with fewer than 6 seeds, and the time was over after 2; "
+        "run the same command again to continue."
+    )
+    # Another length of training is another comparison.
+    longer = dropbench(capsys, *(text.replace("epochs=1", "epochs=2") for text in words), "--dry-run")
+    assert "a run has up to 2 epochs" in longer.err
+    # The same one goes on and, if there is time left after it, with a larger one.
+    monkeypatch.setattr("dropbench.planning.advising.MOST", 12)
+    again = dropbench(capsys, *words)
+    assert again.code == 0 and "up to 6 fresh seeds" in again.err and "up to 12 fresh seeds" in again.err
+    assert "under 12 paired seeds" in again.out
+
+
+def test_a_run_that_failed_does_not_cost_the_advice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any) -> Any:
+        ended = trained(*given)
+        ended[0] = replace(ended[0], record=replace(ended[0].record, status="failed", reason="broke"))
+        return ended
+
+    monkeypatch.setattr("dropbench.cli.sweep.trained", broken)
+    said = dropbench(capsys, "advise", *SHORT, "--minutes", "3", f"results={tmp_path}")
+    assert said.code == 1 and "failed: broke" in said.err
+    assert said.out.startswith(("Use ", "Don't bother: ", "Cannot tell yet: "))
+
+
+def test_after_ctrl_c_it_says_how_to_have_the_advice_so_far(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: Any) -> Any:
+        raise Interrupted("Stopped: 2 of 9 runs had finished")
+
+    monkeypatch.setattr("dropbench.cli.sweep.trained", interrupted)
+    said = dropbench(capsys, "advise", *SHORT, "--minutes", "3", f"results={tmp_path}")
+    assert said.code == 130
+    assert said.err.rstrip().endswith(
+        "Stopped: 2 of 9 runs had finished; for advice from what is stored so far, add --minutes 0.1"
     )

@@ -1,4 +1,4 @@
-"""Advice from a comparison in three sentences: use this, don't bother, or cannot tell yet and what it would take."""
+"""Advice from a comparison in three short paragraphs: what to do, how sure that is or what it would take, and what else."""
 
 from __future__ import annotations
 
@@ -7,29 +7,57 @@ from typing import Literal
 
 from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.tables.beside import Beside, better_beside, worse_beside
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.enough import Budget, needed
 from dropbench.values import count
 
 Decision = Literal["use", "leave", "unknown"]
 _SPOKEN = 3
-_MANY = 1000
 
 
 @dataclass(frozen=True)
 class Advice:
-    """decision: `use` the arm, `leave` dropout out, or `unknown`. arm: the arm to use now. run: the id of one of its runs."""
+    """What to do, and why.
+
+    Parameters
+    ----------
+    decision : str
+        `use` the arm, `leave` dropout out, or `unknown`.
+    arm : str
+        The arm to use now.
+    run : str
+        The id of one of its runs.
+    sentences : tuple of str
+        The advice; how sure it is, or what it would take to know; and what else to know.
+    beside : Beside or None
+        A difference on another measure than the one that decided, of which the last sentence tells.
+    next : str
+        What to type now to settle an open question, in a few words; empty if it is settled.
+    """
 
     decision: Decision
     arm: str
     run: str
     sentences: tuple[str, str, str]
+    beside: Beside | None = None
+    next: str = ""
 
 
-def advice(comparison: Comparison, what: str) -> Advice | None:
+def advice(comparison: Comparison, what: str, budget: Budget) -> Advice | None:
     """Return advice from the verdicts of a comparison; None if nothing was compared.
 
     An arm is recommended if it is confirmed to be better; of several, the one that is best on validation data. Dropout is left
-    out if an improvement beyond the region is excluded for every arm. what: the model and data that the advice is about.
+    out if an improvement beyond the region is excluded for every arm.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        No dropout and other arms.
+    what : str
+        The model and data that the advice is about.
+    budget : Budget
+        How many seeds the command has, and whether some are left to train.
     """
     c, verdicts = comparison, comparison.verdicts
     if c.baseline is None or c.measure is None or not verdicts or c.done(c.baseline).empty:
@@ -40,11 +68,11 @@ def advice(comparison: Comparison, what: str) -> Advice | None:
         return _use(c, max(better, key=lambda a: _validated(c, a)), what)
     if len(excluded) == len(verdicts):
         return _leave(c, what)
-    return _unknown(c, [a for a in verdicts if a not in excluded], what)
+    return _unknown(c, [a for a in verdicts if a not in excluded], what, budget)
 
 
 def _use(c: Comparison, arm: str, what: str) -> Advice:
-    told = c.verdicts[arm]
+    told, beside = c.verdicts[arm], worse_beside(c, arm)
     return Advice(
         "use",
         arm,
@@ -53,47 +81,64 @@ def _use(c: Comparison, arm: str, what: str) -> Advice:
             f"Use {arm}: {_levels(c, arm)}.",
             f"How sure: {told} under {_seeds(told)}, more than the {_region(told)} that matter; confirmed, with "
             f"{count(len(c.verdicts), 'arm')} tried.",
-            f"{_others(c, arm)} {_scope(what)}",
+            _joined(_but(beside), _others(c, arm), _scope(what)),
         ),
+        beside,
     )
 
 
 def _leave(c: Comparison, what: str) -> Advice:
     base = str(c.baseline)
-    told = max(c.verdicts.values(), key=_gain)
+    told, beside = max(c.verdicts.values(), key=_gain), better_beside(c)
     return Advice(
         "leave",
         base,
         c.run_of(base),
         (
-            f"Don't bother: no dropout that was tried is better than {base} by at least the {_region(told)} that matter.",
+            f"Don't bother: in {_spoken(c)} no dropout that was tried is better than {base} by at least the {_region(told)} "
+            "that matter.",
             f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}.",
-            f"{_others(c, _name(told))} {_scope(what)}",
+            _joined(_but(beside), _others(c, _name(told)), _scope(what)),
         ),
+        beside,
     )
 
 
-def _unknown(c: Comparison, left: list[str], what: str) -> Advice:
+def _unknown(c: Comparison, left: list[str], what: str, budget: Budget) -> Advice:
     arm = max(left, key=lambda a: _gain(c.verdicts[a]))
-    told = c.verdicts[arm]
+    told, beside = c.verdicts[arm], better_beside(c)
     base = str(c.baseline)
-    need = told.seeds_needed
-    more = (
-        f"about {need.even:,.0f} seeds in all would settle it with an even chance"
-        if told.difference.n < need.even < _MANY
-        else "too many seeds to train: so small a difference is lost in the variation between seeds and examples"
-    )
+    need = needed(told, arm, budget)
+    best = f"in {_spoken(c)} the best that was tried, {arm}, has {told} under {_seeds(told)}"
+    if not told.difference.n:
+        best = f"no seed has finished both with {base} and with another arm"
     return Advice(
         "unknown",
         base,
         c.run_of(base),
         (
-            f"Cannot tell yet: the best that was tried, {arm}, has {told} under {_seeds(told)}; a difference of "
-            f"{_region(told)} would matter.",
-            f"What it would take: {more}.",
-            f"Until then {base} is the simpler choice. {_scope(what)}",
+            f"Cannot tell yet: {best}; a difference of {_region(told)} would matter.",
+            f"What it would take: {need.says}.",
+            _joined(f"Until then {base} is the simpler choice.", _but(beside), _scope(what)),
         ),
+        beside,
+        need.next,
     )
+
+
+def _but(beside: Beside | None) -> str:
+    """Return a sentence on a difference in another measure; empty without one."""
+    return f"But {beside.says}." if beside else ""
+
+
+def _spoken(c: Comparison) -> str:
+    """Return the measure in words, with its better direction unless its name says that: `test rmse (lower is better)`."""
+    assert c.measure is not None
+    return c.measure.spoken + (" (lower is better)" if c.measure.direction < 0 else "")
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _gain(told: Contrast) -> float:
@@ -111,7 +156,10 @@ def _validated(c: Comparison, arm: str) -> float:
 def _levels(c: Comparison, arm: str) -> str:
     m = c.measure
     assert m is not None
-    with_it, without = (moments.mean(c.scores(a, m).values()) for a in (arm, str(c.baseline)))
+    # Over the seeds that both arms have, so that the two levels differ by the difference that is told with them.
+    shared = c.verdicts[arm].values or c.scores(arm, m)
+    scores = [[v for seed, v in c.scores(a, m).items() if seed in shared] for a in (arm, str(c.baseline))]
+    with_it, without = map(moments.mean, scores)
     unit = " %" if m.in_percent else ""
     return f"{m.spoken} {m.level(with_it)}{unit} instead of {m.level(without)}{unit}"
 

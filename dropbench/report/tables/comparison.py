@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -228,6 +228,10 @@ class Comparison:
             self._contrasts[measure] = dict(zip(self.others, told, strict=True))
         return self._contrasts[measure]
 
+    def at(self, alpha: float) -> Comparison:
+        """Return the same comparison at another error rate, with verdicts and intervals of its own."""
+        return replace(self, alpha=alpha, _contrasts={})
+
     def examples(self, measure: Measure) -> int:
         """Return the number of examples of which one run's score is a share; 0 if it is no such share, or if it is unknown."""
         column = f"{measure.part}_examples"
@@ -245,7 +249,7 @@ class Comparison:
     def compared(self) -> list[Measure]:
         """The measures whose differences are shown: those of the leading metrics, the verdict's and the outcomes'."""
         metrics = {*LEADING, *([self.measure.metric] if self.measure else []), *(m.metric for m in self.outcomes)}
-        return [m for m in self._measured if m.metric in metrics and (m.part != "train" or m == self.measure)]
+        return [m for m in self.measured if m.metric in metrics and (m.part != "train" or m == self.measure)]
 
     @cached_property
     def pairs(self) -> dict[str, int]:
@@ -256,7 +260,7 @@ class Comparison:
     @cached_property
     def summaries(self) -> tuple[Summary, ...]:
         """The summaries of the arms, in the table's order."""
-        return tuple(summarise(self.runs, self.arms, self._measured, agreements(self.runs, self.labels)))
+        return tuple(summarise(self.runs, self.arms, self.measured, agreements(self.runs, self.labels)))
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -289,5 +293,6 @@ class Comparison:
         return {k: frozenset(v) for k, v in by_label(self.runs[self.runs["status"] == "diverged"], "seed").items()}
 
     @cached_property
-    def _measured(self) -> list[Measure]:
+    def measured(self) -> list[Measure]:
+        """Everything that the completed runs measured, the leading metrics first."""
         return self.measures.within(self.runs[self.runs["status"] == "completed"])

@@ -9,6 +9,7 @@ import pytest
 
 from dropbench.report import build
 from dropbench.report.tables.advice import Advice, advice
+from dropbench.report.tables.enough import Budget
 from dropbench.store import Record, Store
 
 Advised = Callable[[dict[float, Sequence[float]]], Advice]
@@ -21,7 +22,8 @@ def advised(fake: Callable[..., Record], put: Callable[..., None], store: Store)
         for rate, scores in arms.items():
             changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
             put(*(fake(seed, changes=changes, test=score) for seed, score in enumerate(scores)))
-        found = advice(build([store.root], [], None).comparisons[0], "model=mlp on mnist")
+        budget = Budget(planned=40, left=True, most=400)
+        found = advice(build([store.root], [], None).comparisons[0], "model=mlp on mnist", budget)
         assert found is not None
         return found
 
@@ -52,3 +54,22 @@ def test_what_is_open_is_said_with_what_it_would_take(advised: Advised, seeds: i
     assert (found.decision, found.arm) == ("unknown", "none")
     assert found.sentences[0].startswith("Cannot tell yet: ")
     assert "seeds" in found.sentences[1] and "inf" not in found.sentences[1] and "nan" not in found.sentences[1]
+
+
+def test_the_measure_is_named_and_which_way_is_better(advised: Advised) -> None:
+    found = advised({0: around(0.90, 8, 0.02), 0.5: around(0.905, 8, 0.021)})
+    assert "in test accuracy the best that was tried, standard 0.5, has " in found.sentences[0]
+
+
+def test_the_levels_of_an_arm_to_use_are_of_the_seeds_that_both_have(advised: Advised) -> None:
+    """A seed of the baseline alone, which is a lucky one, would make the arm look like a loss."""
+    found = advised({0: [*around(0.90), 1.0, 1.0, 1.0], 0.5: around(0.93)})
+    assert found.decision == "use" and found.sentences[0].endswith("instead of 90.0 %.")
+
+
+def test_what_is_open_has_a_next_step_and_what_is_settled_has_none(advised: Advised) -> None:
+    assert advised({0: around(0.90), 0.5: around(0.93)}).next == ""
+
+
+def test_an_open_question_has_a_next_step(advised: Advised) -> None:
+    assert advised({0: around(0.90, 8, 0.02), 0.5: around(0.905, 8, 0.021)}).next

@@ -1,0 +1,100 @@
+"""Finds what `dropbench advise` has stored for the same question, so that the same command goes on or says the same again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dropbench.identity import given
+from dropbench.planning.advising import could_be_fitted
+
+if TYPE_CHECKING:
+    from dropbench.planning.advising import Protocol
+    from dropbench.planning.continuing import Course
+    from dropbench.store import StoredPlan
+
+_FOLDERS = re.compile(r"[/\\]")
+_MORE = 1.5
+"""How many times the seeds or epochs of a comparison that has ended have to fit, so that a larger one is worth its time. With
+less than that, the estimate may only differ because the machine is faster today."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """The newest stored comparison for a question.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        How it was compared. A new estimate of the time might choose other epochs and seeds.
+    ended : bool
+        Whether it has trained everything that it will train.
+    settled : bool
+        Whether it ended before its last look, because every arm had a verdict.
+    """
+
+    protocol: Protocol
+    ended: bool
+    settled: bool
+
+    def enough_for(self, fitting: Protocol) -> bool:
+        """Return whether a comparison that has ended is about as much as what would fit the time now."""
+        mine = self.protocol
+        return fitting.at_most < _MORE * mine.at_most and fitting.epochs < _MORE * mine.epochs
+
+
+def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before | None:
+    """Return the newest stored comparison for the same question; None if there is none.
+
+    Parameters
+    ----------
+    course : Course
+        As `chosen` asks for it.
+    chosen : Protocol
+        Before it is fitted to the time.
+    overrides : sequence of str
+        As typed. A length of training that was typed has to be the stored one.
+    """
+    from dropbench.store import Store
+
+    stored = sorted(Store(course.first.settings.results).plans(), key=lambda p: p.created, reverse=True)
+    typed = {text.partition("=")[0] for text in overrides}
+    free = {"train.epochs", "train.patience"} - typed
+    mine = sorted(_lasting(text) for text in chosen.overrides if text.partition("=")[0] not in free)
+    for plan in stored:
+        theirs = sorted(_lasting(text) for text in plan.overrides if text.partition("=")[0] not in free)
+        if plan.study != course.first.study or theirs != mine or not plan.course:
+            continue
+        epochs = _epochs(plan)
+        if epochs is not None and "train.epochs" in free and not could_be_fitted(epochs, chosen):
+            continue  # its length was typed, and is not typed now
+        return _found(plan, chosen, epochs)
+    return None
+
+
+def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None) -> Before:
+    assert plan.course is not None
+    looks = plan.course.rule.looks
+    taken = sum(stage.name == "comparison" for stage in plan.course.stages)
+    protocol = replace(
+        chosen,
+        overrides=tuple(plan.overrides),
+        epochs=chosen.epochs if epochs is None else epochs,
+        at_most=looks[-1] if looks else chosen.at_most,
+    )
+    return Before(protocol, plan.course.ended, plan.course.ended and taken < len(looks))
+
+
+def _epochs(plan: StoredPlan) -> int | None:
+    text = next((t.partition("=")[2] for t in plan.overrides if t.startswith("train.epochs=")), None)
+    return int(text) if text and text.isdecimal() else None
+
+
+def _lasting(override: str) -> str:
+    """Return an override without the temporary folder in which a call from Python lays its data."""
+    if not given(override):
+        return override
+    key, _, value = override.partition("=")
+    return f"{key}={_FOLDERS.split(value)[-1]}"
