@@ -51,7 +51,7 @@ class Module(nn.Module):
     idle : tuple of str
         The network's dropout layers that are never called, and so are off in every arm.
     parts : tuple of str
-        Names of all submodules. On request, noise can act on the output of each.
+        Names of the submodules that a forward pass calls. On request, noise can act on the output of each.
     """
 
     eats = ("image", "flat", "sequence", "tokens")
@@ -106,7 +106,7 @@ class Module(nn.Module):
             self.net.train()
             self._current = Current()
             dropping = take_over(self.net, self._current)
-            self._declare(sites or (), called)
+            asked = self._declare(sites or (), called)
             key = (make, json.dumps([given, list(sites or ())], default=str), tuple(shape), view, n_classes)
             if key not in _known:
                 with seeded(0, self.net):
@@ -116,7 +116,13 @@ class Module(nn.Module):
         found = _known[key]
         self._current.places = found.places
         self.idle = found.idle
-        self.parts = tuple(name for name, _ in self.net.named_modules() if name)
+        self.parts = found.parts
+        for pattern, chosen in asked.items():
+            if not set(chosen) & set(self.parts):
+                hint = nearest(pattern, self.parts) if self.parts else "it calls none"
+                raise UsageError(
+                    f"model.sites: {called} never calls {', '.join(chosen)}, so nothing is output there; {hint}"
+                )
         entry = () if view == "tokens" else (Site("input", "activation", tuple(shape), _AXES[view]),)
         self.sites = (*entry, *(at.site for at in found.places.values()))
         self._has_input, self._outputs = bool(entry), n_classes
@@ -131,18 +137,22 @@ class Module(nn.Module):
         # One number per example may come without its own axis. If the network squeezes it, a single example has no axis at all.
         return out.reshape(len(x), 1) if self._outputs == 1 and out.ndim < 2 else out
 
-    def _declare(self, patterns: Sequence[str], called: str) -> None:
+    def _declare(self, patterns: Sequence[str], called: str) -> dict[str, list[str]]:
+        """Lets noise act after the submodules that the patterns choose, which it returns."""
+        asked: dict[str, list[str]] = {}
         names = [name for name, _ in self.net.named_modules() if name]
         for pattern in patterns:
             chosen = [n for n in names if fnmatchcase(n, pattern)]
             if not chosen:
                 raise UsageError(f"model.sites: {called} has no submodule '{pattern}'; {nearest(pattern, names)}")
+            asked[pattern] = chosen
             for name in chosen:
                 part = self.net.get_submodule(name)
                 taken = getattr(part, "taken", None)
                 if isinstance(taken, Taken) and taken.name == name and taken.kind not in ("weight", "token"):
                     continue  # it is a site already
                 part.register_forward_hook(partial(_after, Taken(self._current, name, "activation")))
+        return asked
 
     @staticmethod
     def view_of(shapes: Sequence[Any], n_classes: int, task: str, **options: Any) -> str:

@@ -224,11 +224,7 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
         return None
     sites = outline.sites
     if spec.model.target == HOST and dropout.placement is None and "activation" in idle.kinds:
-        return (
-            f"model={spec.model.name} has no dropout layer that could become a site of dropout={dropout.name}: name parts "
-            f"after which noise may act, such as model.sites=[{_named(outline.parts)}] (its parts: {_some(outline.parts)}), "
-            f"or let it act on the input: {key}.placement=[input]"
-        )
+        return _no_layer(outline, f"model={spec.model.name}", dropout.name, key)
     able = [s for s in sites if idle.supports(s) is None]
     # Sites that must be named explicitly are no help to users who did not name them.
     if possible := [s.name for s in able if not s.asked] or [s.name for s in able]:
@@ -250,6 +246,25 @@ def _no_site(spec: RunSpec, slot: int, outline: Outline) -> str | None:
     return f"dropout={dropout.name} has no site in model={spec.model.name}: it {why}"
 
 
+def _no_layer(outline: Outline, model: str, variant: str, key: str) -> str:
+    """Returns the message for a user's network without a dropout layer that is called: why there is none, and what to do."""
+    told = f"{model} has no dropout layer that could become a site of dropout={variant}"
+    because = []
+    if outline.own_noise:
+        drawing = _some([part.removesuffix(LATE) for part in outline.own_noise])
+        because.append(f"noise of its own ({drawing}), such as F.dropout, cannot be taken over")
+    if outline.idle:
+        because.append(f"{_some(outline.idle)} is never called")
+    ways = ["call an nn.Dropout in its forward"]
+    if outline.parts:
+        example, few = _named(outline.parts), _some(outline.parts)
+        named = f"name parts after which noise may act, such as model.sites=[{example}] (its parts: {few})"
+        ways = [*ways, named] if because else [named]
+    if outline.view != "tokens":
+        ways.append(f"let it act on the input: {key}.placement=[input]")
+    return f"{told}{', because ' if because else ''}{' and '.join(because)}: {', or '.join(ways)}"
+
+
 def _pairs(kinds: Collection[str]) -> str:
     """Returns a hint how to get sites that models have only with certain options."""
     return (
@@ -259,7 +274,7 @@ def _pairs(kinds: Collection[str]) -> str:
 
 def _named(parts: Sequence[str]) -> str:
     """Returns an example of a part: one that is neither first nor last, if possible."""
-    return parts[min(len(parts) // 2, max(0, len(parts) - 2))] if parts else "NAME"
+    return parts[min(len(parts) // 2, max(0, len(parts) - 2))]
 
 
 def training_examples(data: DataSpec, table: Table) -> int:

@@ -307,7 +307,18 @@ def test_a_batch_of_shorter_sentences_takes_a_part_of_the_mask() -> None:
 
 
 def test_what_is_never_called_is_told() -> None:
-    assert made("Functional", FLAT, in_features=64).idle == ("drop",)
+    model = made("Functional", FLAT, in_features=64)
+    assert model.idle == ("drop",) and model.parts == ("first", "head")
+    with pytest.raises(UsageError, match=r"model\.sites: .*Functional never calls drop, .*; valid: first, head"):
+        made("Functional", FLAT, in_features=64, sites=["drop"])
+
+
+def test_every_part_can_be_a_site() -> None:
+    parts = made("Encoder", TOKENS, vocab_size=50).parts
+    assert {"embedding", "encoder", "encoder.layers.0.self_attn", "encoder.layers.1.linear2"} <= set(parts)
+    assert "encoder.layers" not in parts  # a list of layers, which nobody calls
+    for part in parts:
+        assert part in {s.name for s in made("Encoder", TOKENS, vocab_size=50, sites=[part]).sites}
 
 
 def test_cohort_of_noise_and_none_is_one_stack() -> None:

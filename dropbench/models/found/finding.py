@@ -40,10 +40,15 @@ Forward = Callable[[nn.Module, Tensor], Any]
 
 @dataclass(frozen=True)
 class Found:
-    """The places of a module's sites by submodule and call, and submodules with their own rate that were never called."""
+    """The results of trial passes.
+
+    places: the places of a module's sites by submodule and call. idle: submodules with their own rate that were never called.
+    parts: submodules that were called and output a tensor, or several of which the first is one.
+    """
 
     places: dict[tuple[str, int], Place]
     idle: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 def find(
@@ -66,7 +71,7 @@ def find(
     prefix : str
         The prefix of its parameters' names in the model that holds it.
     """
-    heard, readers = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
+    heard, readers, parts = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
     calls = {(h.by.name, h.call): h for h in heard[1]}
     places: dict[tuple[str, int], Place] = {}
     for two in heard[0]:
@@ -87,13 +92,18 @@ def find(
         if found is not None:
             places[key] = found
     placed = {name for name, _ in places}
-    return Found(_in_depth(places), tuple(name for name in dropping if name not in placed))
+    idle = tuple(name for name in dropping if name not in placed)
+    return Found(_in_depth(places), idle, tuple(name for name, _ in net.named_modules() if name in parts[0]))
 
 
 def _dry(
     net: nn.Module, current: Current, forward: Forward, x: Tensor
-) -> tuple[list[Heard], dict[tuple[str, int], str]]:
-    """Returns the calls of one forward pass, and for each call whose output only one layer reads, that layer's weights."""
+) -> tuple[list[Heard], dict[tuple[str, int], str], set[str]]:
+    """Tries one forward pass.
+
+    Returns the calls of taken submodules, for each call whose output only one layer reads that layer's weights, and the names
+    of all submodules that output a tensor.
+    """
     with torch.no_grad():
         module, its = copy.deepcopy((net, current))
     heard: list[Heard] = []
@@ -108,7 +118,12 @@ def _dry(
         if source is not None:
             reads.setdefault((source.by.name, source.call), []).append(f"{name}.weight")
 
-    def after(part: nn.Module, out: Any) -> None:
+    gave: set[str] = set()
+
+    def after(name: str, part: nn.Module, out: Any) -> None:
+        first = out[0] if type(out) in (tuple, list) and out else out
+        if name and isinstance(first, Tensor):
+            gave.add(name)
         if isinstance(part, _FIRST) and isinstance(out, Tensor):
             its.channels_first = (
                 out.ndim
@@ -124,12 +139,12 @@ def _dry(
 
     with torch.no_grad(), _hooked(module, before, after), its.of(None):
         forward(module.train(), x)
-    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}
+    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}, gave
 
 
 @contextmanager
 def _hooked(
-    module: nn.Module, before: Callable[[str, tuple[Any, ...]], None], after: Callable[[nn.Module, Any], None]
+    module: nn.Module, before: Callable[[str, tuple[Any, ...]], None], after: Callable[[str, nn.Module, Any], None]
 ) -> Iterator[None]:
     hooks = []
     for name, part in module.named_modules():
@@ -137,7 +152,7 @@ def _hooked(
             continue
         if isinstance(part, _READS):
             hooks.append(part.register_forward_pre_hook(lambda _, given, name=name: before(name, given)))
-        hooks.append(part.register_forward_hook(lambda part, _, out: after(part, out)))
+        hooks.append(part.register_forward_hook(lambda part, _, out, name=name: after(name, part, out)))
     try:
         yield
     finally:
