@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.config.typed import setting
+from dropbench.cli.own_rates import Kept, keeping
 from dropbench.values import AND, written
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
     from dropbench.planning.sources import load
     from dropbench.planning.variants import places, variant
 
-    with one_thread():  # because a user's network is tried in a copy (fork) of this process
-        with composer(conf) as c:
-            composed = compose_one(overrides, c)
+    with one_thread(), composer(conf) as c:  # because a user's network is tried in a copy (fork) of this process
+        composed = compose_one(overrides, c)
         spec = composed.spec
         found = outline(spec.model, load(spec.data, composed.settings))
+        kept = keeping(spec.variants, found.sites, lambda name: compose_one([f"dropout={name}"], c).spec.dropout)
         at: dict[str, dict[str, float]] = {}
         for p in places(spec.variants, found.sites):
             at.setdefault(p.site, {})[p.name] = p.rate
@@ -59,7 +59,7 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
     if not quiet:
         for row in table:
             shown.out("  ".join(row[i].ljust(w) for i, w in zip(used, widths, strict=True)).rstrip())
-        for line in _notes([v.name for v in spec.variants], able, found):
+        for line in _notes([v.name for v in spec.variants], able, found, kept):
             shown.note(line)
     return 0
 
@@ -72,7 +72,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else written(value)
 
 
-def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> list[str]:
+def _notes(variants: Sequence[str], able: Collection[str], found: Outline, kept: Kept) -> list[str]:
     if len(variants) == 1:
         shown, keys = f"the rate of dropout={variants[0]} with this placement", "dropout.placement and dropout.rates"
     else:
@@ -83,8 +83,10 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> li
         notes.append(
             f"these sites get noise only if they are named there, and `*` does not name them: {', '.join(asked)}"
         )
-    if own := _own_rates({s.name: s.own or 0.0 for s in found.sites if s.own is not None and s.name in able}):
-        notes.append(f"to keep the network's own rates, type: {setting('dropout.rates', own)}")
+    if kept.words:
+        notes.append(f"to keep the network's own rates, type: {shlex.join(kept.words)}")
+    if kept.left:
+        notes.append(f"no variant can act with the network's own rate at: {', '.join(kept.left)}")
     if found.idle:
         notes.append(f"dropout that is never called as a module, and so is off in every arm: {', '.join(found.idle)}")
     if found.own_noise:
@@ -93,13 +95,3 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline) -> li
         more = f" and {len(found.parts) - _MOST} more" if len(found.parts) > _MOST else ""
         notes.append(f"model.sites can add sites after these parts: {', '.join(found.parts[:_MOST])}{more}")
     return notes
-
-
-def _own_rates(own: Mapping[str, float]) -> dict[str, float]:
-    """Return the rates with the most frequent one as `*`, for all sites that are not named; empty if nothing drops."""
-    if not any(own.values()):
-        return {}
-    ((usual, count),) = Counter(own.values()).most_common(1)
-    if count < 2:
-        return dict(own)
-    return {"*": usual} | {name: rate for name, rate in own.items() if rate != usual}

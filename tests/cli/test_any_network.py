@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,29 @@ def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str
     assert 'dropout.rates={"*": 0.5, "maps": 0.25}' in said.err
     sites = json.loads(dropbench(capsys, *words, "--json").out)["sites"]
     assert sites["maps"] == {"kind": "activation", "axes": "CHW", "shape": [6, 4, 4], "own": 0.25, "rate": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("network", "more", "kinds"),
+    [
+        ("Convolutions", ("model.sites=[one]",), "'dropout.rates="),
+        ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' 'dropout.spatial.rates="),
+        ("Attended", (), "'dropout=[standard,attention]' 'dropout.standard.rates="),
+        ("Residual", (), "'dropout=[standard,stochastic_depth]' 'dropout.standard.rates="),
+    ],
+)
+def test_what_keeps_the_rates_of_a_network_does_so(
+    network: str, more: tuple[str, ...], kinds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typed as told, each site has the rate that the network has there, and no other site any."""
+    words = ("list", "sites", "model=module", f"model.target=people:{network}", "data=digits", *more)
+    (line,) = [text for text in dropbench(capsys, *words).err.splitlines() if "own rates, type: " in text]
+    told = line.partition("type: ")[2]
+    assert told.startswith(kinds)
+    typed = [word for word in words if not word.startswith("dropout")]
+    sites = json.loads(dropbench(capsys, *typed, *shlex.split(told), "--json").out)["sites"].values()
+    rates = [sum(s["rate"].values()) if isinstance(s["rate"], dict) else s["rate"] for s in sites]
+    assert [rate or 0 for rate in rates] == [s["own"] or 0 for s in sites]
 
 
 def test_sites_of_a_builtin_model_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
