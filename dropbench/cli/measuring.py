@@ -39,8 +39,10 @@ def left_to_train(
 
 
 def _say_without(todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown) -> None:
-    """Print how many finished runs kept no weights, because they are not trained again for the weights alone."""
+    """Warn of finished runs that kept no weights: they were asked for, and no run is trained again for them alone."""
     trained_now = {s.run_id for s in todo}
     finished = store.done(s.run_id for s in plan.specs if s.run_id not in trained_now).values()
     if n := sum(r.status == "completed" and r.weights is None for r in finished):
-        shown.note(f"{count(n, 'finished run')} kept no weights when trained; --force trains them again")
+        what, them = ("1 run is finished", "it") if n == 1 else (f"{n:,} runs are finished", "them")
+        asked = f"train.save={plan.settings.train_save} has no effect on {them}"
+        shown.warning(f"{what} and kept no weights, so {asked}; --force trains {them} again and keeps the weights")

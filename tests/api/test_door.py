@@ -91,6 +91,20 @@ def test_train_gives_the_run(swept: Any, tmp_path: Path) -> None:
     assert sum(p.numel() for p in run.model().parameters()) == run.record.parameters
 
 
+def test_weights_that_are_asked_for_too_late_are_told_at_the_call(
+    swept: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A finished run is not trained again for its weights alone, and `quiet` hides no warning."""
+    here = {"results": tmp_path / "r"}
+    db.train(*swept.small, here, quiet=True)
+    assert capfd.readouterr().err == ""
+    db.train(*swept.small, here, {"train.save": "best"}, quiet=True)
+    said = capfd.readouterr().err
+    assert "Warning: 1 run is finished and kept no weights, so train.save=best has no effect on it; force=True" in said
+    db.train(*swept.small, here, {"train.save": "best"}, force=True, quiet=True).model()
+    assert capfd.readouterr().err == ""
+
+
 def test_an_answer_shows_and_saves_itself(swept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     answer = swept.answer
