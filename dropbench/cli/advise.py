@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.cli.advised_before import before
+from dropbench.cli.advised_before import before, trained_in
 from dropbench.cli.console import Shown
 from dropbench.cli.dry_run import DryRun
 from dropbench.errors import Interrupted, UsageError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dropbench.report.tables.advice import Advice, Decision
     from dropbench.report.tables.beside import Beside
     from dropbench.report.tables.comparison import Comparison
+    from dropbench.report.tables.enough import Budget
     from dropbench.report.tables.report import Report
     from dropbench.store import Store, StoredPlan, Tuned
 
@@ -156,15 +157,14 @@ def compared(
         going, done = carried_out(known.protocol)
     else:
         fitting = fitted(unfitted, _seconds(first), minutes, overrides)
-        repeated = known is not None and known.enough_for(fitting)
-        going, done = carried_out(known.protocol if known is not None and repeated else fitting)
+        going, done = carried_out(fitting if known is None else known.larger(fitting, 60 * minutes) or known.protocol)
     if done is not None and known is not None and not known.ended:
         # What was left of an earlier, shorter comparison may be over long before the time is.
-        ended, left = before(first, unfitted, overrides), (until - time.monotonic()) / 60
+        ended, left = before(first, unfitted, overrides), until - time.monotonic()
         if ended is not None and ended.ended and not ended.settled and left > 0:
-            fitting = fitted(unfitted, _seconds(first), left, overrides)
-            if not ended.enough_for(fitting):
-                going, done = carried_out(fitting)
+            fitting = fitted(unfitted, _seconds(first), left / 60, overrides)
+            if (larger := ended.larger(fitting, left)) is not None:
+                going, done = carried_out(larger)
     return going, done
 
 
@@ -183,10 +183,8 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
 
     Raises UsageError if no run without dropout finished.
     """
-    from dropbench.planning.advising import MOST
     from dropbench.report import for_plan
     from dropbench.report.tables.advice import advice
-    from dropbench.report.tables.enough import Budget
 
     kept, store = done.kept, done.store
     going_on = kept.course is not None and not kept.course.ended
@@ -200,7 +198,7 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
     spec = course.first.specs[0]
     what = f"model={spec.model.name} on {spec.data.called}"
     comparison = report.comparisons[0] if report.comparisons else None
-    budget = Budget(len(course.seeds), going_on, MOST, _a_seed(comparison, course))
+    budget = _budget(comparison, course, done, left=going_on)
     found = None if comparison is None else advice(comparison, what, budget)
     if found is None:
         for headline in report.headlines:
@@ -210,14 +208,16 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
     return _written(found, report, Told(*said, kept, store, found.run, found.beside, found.next), conf)
 
 
-def _a_seed(comparison: Comparison | None, course: Course) -> float:
-    """Return how many seconds the clock runs until all arms are trained under one seed, as far as runs have shown; else NaN."""
+def _budget(comparison: Comparison | None, course: Course, done: Done, *, left: bool) -> Budget:
+    """Return how many seeds the command has, and how long the clock runs for one of them, as runs have shown."""
     from dropbench.execute.executors import place
+    from dropbench.planning.advising import MOST
+    from dropbench.report.tables.enough import Budget
 
-    if comparison is None or comparison.runs.empty:
-        return math.nan
-    seeds = comparison.runs["seed"].nunique()
-    return float(comparison.runs["seconds"].astype(float).sum()) / seeds / place(course.first.settings).workers
+    workers, compared = place(course.first.settings).workers, list(done.kept.runs)
+    seeds = 0 if comparison is None else comparison.runs["seed"].nunique()
+    each = trained_in(done.store, compared, workers) / seeds if seeds else math.nan
+    return Budget(len(course.seeds), left, MOST, each, trained_in(done.store, done.kept.every_run, workers))
 
 
 def _written(found: Advice, report: Report, told: Told, conf: Sequence[Path]) -> Told:

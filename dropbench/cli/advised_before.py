@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ from dropbench.planning.advising import could_be_fitted
 if TYPE_CHECKING:
     from dropbench.planning.advising import Protocol
     from dropbench.planning.continuing import Course
-    from dropbench.store import StoredPlan
+    from dropbench.store import Store, StoredPlan
 
 _FOLDERS = re.compile(r"[/\\]")
 _MORE = 1.5
-"""How many times the seeds or epochs of a comparison that has ended have to fit, so that a larger one is worth its time. With
-less than that, the estimate may only differ because the machine is faster today."""
+"""How many times the seeds or epochs of a comparison that has ended have to fit, so that a larger one is worth its time."""
+_TIME, _ANEW = 2, 5
+"""How many times the time that it took has to be there for more of its seeds, and for other epochs, which begin anew. With less
+than that, the same command says the same again: its estimates differ, because the machine is faster or slower today."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,31 @@ class Before:
         Whether it has trained everything that it will train.
     settled : bool
         Whether it ended before its last look, because every arm had a verdict.
+    seconds : float
+        How long training has taken by the clock, tuning included.
     """
 
     protocol: Protocol
     ended: bool
     settled: bool
+    seconds: float
 
-    def enough_for(self, fitting: Protocol) -> bool:
-        """Return whether a comparison that has ended is about as much as what would fit the time now."""
+    def larger(self, fitting: Protocol, seconds: float) -> Protocol | None:
+        """Return a comparison that adds enough to this one, which has ended; None if none does.
+
+        Parameters
+        ----------
+        fitting : Protocol
+            What would fit the time if nothing were stored.
+        seconds : float
+            The time that there is.
+        """
         mine = self.protocol
-        return fitting.at_most < _MORE * mine.at_most and fitting.epochs < _MORE * mine.epochs
+        if fitting.epochs >= _MORE * mine.epochs and seconds >= _ANEW * self.seconds:
+            return fitting
+        if fitting.at_most >= _MORE * mine.at_most and seconds >= _TIME * self.seconds:
+            return replace(mine, at_most=fitting.at_most)
+        return None
 
 
 def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before | None:
@@ -57,9 +74,11 @@ def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before
     overrides : sequence of str
         As typed. A length of training that was typed has to be the stored one.
     """
+    from dropbench.execute.executors import place
     from dropbench.store import Store
 
-    stored = sorted(Store(course.first.settings.results).plans(), key=lambda p: p.created, reverse=True)
+    store = Store(course.first.settings.results)
+    stored = sorted(store.plans(), key=lambda p: p.created, reverse=True)
     typed = {text.partition("=")[0] for text in overrides}
     free = {"train.epochs", "train.patience"} - typed
     mine = sorted(_lasting(text) for text in chosen.overrides if text.partition("=")[0] not in free)
@@ -70,11 +89,18 @@ def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before
         epochs = _epochs(plan)
         if epochs is not None and "train.epochs" in free and not could_be_fitted(epochs, chosen):
             continue  # its length was typed, and is not typed now
-        return _found(plan, chosen, epochs)
+        workers = place(course.first.settings).workers
+        return _found(plan, chosen, epochs, trained_in(store, plan.every_run, workers))
     return None
 
 
-def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None) -> Before:
+def trained_in(store: Store, runs: Iterable[str], workers: int) -> float:
+    """Return how many seconds the clock ran while these runs were trained, if all workers were busy."""
+    records = (store.finished(run) for run in runs)
+    return sum(record.seconds for record in records if record is not None) / workers
+
+
+def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None, seconds: float) -> Before:
     assert plan.course is not None
     looks = plan.course.rule.looks
     taken = sum(stage.name == "comparison" for stage in plan.course.stages)
@@ -84,7 +110,7 @@ def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None) -> Before:
         epochs=chosen.epochs if epochs is None else epochs,
         at_most=looks[-1] if looks else chosen.at_most,
     )
-    return Before(protocol, plan.course.ended, plan.course.ended and taken < len(looks))
+    return Before(protocol, plan.course.ended, plan.course.ended and taken < len(looks), seconds)
 
 
 def _epochs(plan: StoredPlan) -> int | None:

@@ -70,12 +70,16 @@ def test_asked_again_it_says_the_same(
     assert quiet.err == "" and quiet.out.splitlines() == told["sentences"]
 
 
-def test_much_more_time_is_a_larger_comparison(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("minutes", "seeds"), [("0.1", 6), ("600", 30)])
+def test_a_larger_comparison_takes_much_more_time_than_the_one_before(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, minutes: str, seeds: int
 ) -> None:
+    """Whatever the estimate says: a machine that is less busy today does not begin anew."""
     monkeypatch.setattr("dropbench.planning.advising.MOST", 30)
-    said = dropbench(capsys, "advise", *QUICK, f"results={folder}", "--dry-run")
-    assert "up to 30 fresh seeds" in said.err
+    monkeypatch.setattr("dropbench.cli.advise._seconds", lambda course: 1e-3)
+    monkeypatch.setattr("dropbench.cli.advised_before.trained_in", lambda *given: 10.0)
+    said = dropbench(capsys, "advise", *QUICK[:2], "--minutes", minutes, f"results={folder}", "--dry-run")
+    assert f"up to {seeds} fresh seeds" in said.err
 
 
 @pytest.mark.parametrize("option", ["--json", "--quiet"])

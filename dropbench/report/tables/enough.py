@@ -31,12 +31,15 @@ class Budget:
         The most seeds that it would ever plan, with any amount of time.
     seconds : float
         How long the clock runs until all arms are trained under one more seed; NaN if it is not known.
+    spent : float
+        How many seconds it ran so far.
     """
 
     planned: int
     left: bool
     most: int
     seconds: float = math.nan
+    spent: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ def needed(told: Contrast, arm: str, budget: Budget) -> Need:
     settle += f", which takes about {duration(seconds)} more" if seconds > 0 else ""
     if budget.left and even <= budget.planned:
         return Need(f"{settle}. The time was over after {n} seeds; {_CONTINUE}", _CONTINUE)
-    such = f", such as --minutes {max(1, math.ceil(_RESERVE * seconds / 60))}" if seconds > 0 else ""
+    # A larger comparison is only begun with more than twice the time of the one before, see cli/advised_before.py.
+    proposed = max(seconds, 2 * budget.spent)
+    such = f", such as --minutes {max(1, math.ceil(_RESERVE * proposed / 60))}" if seconds > 0 else ""
     longer = f"run the same command with more time{such}"
     return Need(f"{settle}. {n} of at most {budget.planned} planned seeds are trained; {longer}", longer)
 
