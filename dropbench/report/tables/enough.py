@@ -80,8 +80,9 @@ def needed(told: Contrast, arm: str, budget: Budget) -> Need:
     settle += f", which takes about {duration(seconds)} more" if seconds > 0 else ""
     if budget.left and even <= budget.planned:
         return Need(f"{settle}. The time was over after {n} seeds; {_CONTINUE}", _CONTINUE)
-    # A larger comparison is only begun with more than twice the time of the one before, see cli/advised_before.py.
-    proposed = max(seconds, 2 * budget.spent)
+    # What is planned comes first, and a larger comparison is only begun with twice its time (cli/advised_before.py).
+    rest = max(0, budget.planned - n) * budget.seconds
+    proposed = max(seconds, 3 * rest + 2 * budget.spent)
     such = f", such as --minutes {max(1, math.ceil(_RESERVE * proposed / 60))}" if seconds > 0 else ""
     longer = f"run the same command with more time{such}"
     return Need(f"{settle}. {n} of at most {budget.planned} planned seeds are trained; {longer}", longer)

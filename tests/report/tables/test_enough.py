@@ -88,6 +88,16 @@ def test_the_time_that_is_proposed_is_enough_at_the_pace_so_far() -> None:
     assert "--minutes" not in need(told, Budget(10, False, 400, math.nan)).next
 
 
+@pytest.mark.parametrize(("planned", "spent"), [(10, 300.0), (20, 300.0), (20, 1000.0)])
+def test_the_time_that_is_proposed_begins_a_larger_comparison(planned: int, spent: float) -> None:
+    """First the rest of what is planned is trained; then twice the time that all of it took has to be left."""
+    told, each = contrast(0.006, 0.01, 10), 30.0
+    assert planned < told.seeds_needed.even
+    match = re.search(r"--minutes (\d+)", need(told, Budget(planned, planned > 10, 400, each, spent)).next)
+    rest = (planned - 10) * each
+    assert match and 60 * int(match[1]) - rest >= 2 * (spent + rest)
+
+
 def test_too_many_seeds_are_in_vain_with_or_without_time() -> None:
     told = contrast(0.0021, 0.03, 40)
     assert math.isinf(told.seeds_needed.even)
