@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from dropbench.api.source import importable, source_of
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, listed
 from dropbench.identity import GIVEN_MODULE
 from dropbench.process.workers import only_this_process
 
@@ -98,7 +98,7 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
         return _frame(frame, target, folder, tested)
     if hasattr(data, "columns") and hasattr(data, "to_csv"):
         if target is None:
-            names = ", ".join(map(str, data.columns))
+            names = listed([*map(str, data.columns)])
             raise UsageError(f"data is a DataFrame: name the column to predict with target=; its columns are {names}")
         return _frame(data, target, folder)
     if isinstance(data, Table):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.own_rates import Kept, keeping
+from dropbench.errors import listed
 from dropbench.values import AND, written
 
 if TYPE_CHECKING:
@@ -92,6 +93,5 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline, kept:
     if found.own_noise:
         notes.append(f"draws random numbers of its own, in every arm: {', '.join(found.own_noise)}")
     if found.parts:
-        more = f" and {len(found.parts) - _MOST} more" if len(found.parts) > _MOST else ""
-        notes.append(f"model.sites can add sites after these parts: {', '.join(found.parts[:_MOST])}{more}")
+        notes.append(f"model.sites can add sites after these parts: {listed(found.parts, _MOST)}")
     return notes

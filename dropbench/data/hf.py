@@ -15,11 +15,11 @@ from torch import Tensor
 from dropbench.data import pictures
 from dropbench.data.base import Table
 from dropbench.data.sentences import numbered
-from dropbench.data.tabular.columns import check_names, some
+from dropbench.data.tabular.columns import check_names
 from dropbench.data.tabular.load import of_frame
 from dropbench.data.tabular.prepare import Scale
 from dropbench.data.tabular.target import Asked, target_of
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, listed
 from dropbench.identity import PATH, data_name
 from dropbench.spec import Positive
 
@@ -149,7 +149,7 @@ def _parts(path: str | None, found: Any) -> Mapping[str, Any]:
         return {"train": next(iter(found.values()))}
     known = {_PARTS[split]: part for split, part in found.items() if split in _PARTS}
     if "train" not in known:
-        raise UsageError(f"data.path={path} has no split 'train'; its splits are {some(list(found.keys()))}")
+        raise UsageError(f"data.path={path} has no split 'train'; its splits are {listed(list(found.keys()))}")
     return known
 
 
@@ -177,7 +177,7 @@ def _frame(whole: Any) -> pd.DataFrame:
 def _target(target: str | None, columns: list[str]) -> str:
     found = target or next((name for name in _TARGETS if name in columns), None)
     if found is None:
-        raise UsageError(f"data.target is not set: it names the column to predict; the columns are {some(columns)}")
+        raise UsageError(f"data.target is not set: it names the column to predict; the columns are {listed(columns)}")
     check_names("data.target", [found], columns)
     return found
 

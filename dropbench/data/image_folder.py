@@ -9,9 +9,8 @@ import torch
 
 from dropbench.data import pictures
 from dropbench.data.base import Table
-from dropbench.data.tabular.columns import like, some
 from dropbench.data.tabular.read import check_memory
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, like, listed
 from dropbench.hardware.ram import ram
 from dropbench.spec import Positive
 from dropbench.values import count
@@ -101,7 +100,7 @@ def _found(path: str | None, root: Path) -> Path:
         above = typed.parent if typed.parent.is_dir() else Path()
         others = _folders(above)
         raise UsageError(
-            f"data.path={path}: there is no such folder; {like(typed.name, others)}there is {some(others)}"
+            f"data.path={path}: there is no such folder; {like(typed.name, others)}there is {listed(others)}"
         )
     if not folder.is_dir():
         raise UsageError(

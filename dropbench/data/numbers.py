@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError, like, listed
 
 _BEGINS = re.compile(r"\s*<(!doctype|html|\?xml|head|body)", re.IGNORECASE)
 
@@ -50,7 +50,9 @@ class Numbers:
             If there is no such column, or it contains anything other than whole numbers from 0 up.
         """
         if label not in self.columns:
-            raise UsageError(f"{self.file} has no column '{label}'; {nearest(label, self.columns)}")
+            raise UsageError(
+                f"{self.file} has no column '{label}'; {like(label, self.columns)}its columns are {listed(self.columns)}"
+            )
         at = self.columns.index(label)
         y = self.values[:, at]
         if len(wrong := np.flatnonzero((y != np.floor(y)) | (y < 0) | (y >= 2**53))):

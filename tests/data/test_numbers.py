@@ -105,7 +105,7 @@ def test_any_bytes_are_numbers_or_a_sentence(tmp_path: Path, content: bytes) -> 
 
 def test_labels(tmp_path: Path) -> None:
     numbers = read_numbers(written(tmp_path, GOOD))
-    with pytest.raises(UsageError, match=r"has no column 'lable'; did you mean 'label'\? valid: a, b, label"):
+    with pytest.raises(UsageError, match=r"has no column 'lable'; did you mean 'label'\? its columns are a, b, label"):
         numbers.parted("lable")
     with pytest.raises(
         UsageError, match=r"line 2, column 2 \('b'\): 2\.5 is not a label; labels are whole numbers from 0 up"

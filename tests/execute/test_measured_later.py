@@ -165,4 +165,6 @@ def test_the_command_says_what_it_measured(mine: Path, capsys: pytest.CaptureFix
     assert "1 run measured from its weights" in said.out + said.err and "brier" in said.out
     said = dropbench(capsys, "sweep", "data=wine", "model.widths=[5]", "train.epochs=1", "-q")
     said = dropbench(capsys, "sweep", "data=wine", "model.widths=[5]", "train.epochs=1", "train.save=best")
-    assert "1 run is finished and kept no weights, so train.save=best has no effect on it; --force trains it" in said.err
+    assert (
+        "1 run is finished and kept no weights, so train.save=best has no effect on it; --force trains it" in said.err
+    )

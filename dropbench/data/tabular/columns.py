@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, like, listed
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ MISSING = "missing"
 _FEW, _SHARE = 30, 0.5
 """A text column with more different values than _FEW, and more than _SHARE of its cells, identifies rows and is not a
 category."""
-_TOLD = 20
-"""The number of names that a message lists."""
 _EXACT = 2**53
 """Larger integers are treated as names, since float64 does not represent them exactly."""
 
@@ -124,19 +121,7 @@ def check_names(key: str, names: Sequence[str], known: Sequence[str]) -> None:
     """Raises UsageError for a name that no column has."""
     for name in names:
         if name not in known:
-            raise UsageError(f"{key}: there is no column '{name}'; {like(name, known)}its columns are {some(known)}")
-
-
-def some(names: Sequence[str]) -> str:
-    """Lists names in a message, but not all if there are many: a table may have thousands of columns."""
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return ", ".join(names[:_TOLD]) + more
-
-
-def like(word: str, names: Sequence[str]) -> str:
-    """Returns "did you mean 'name'? " for the name most similar to a word, or "" if none is similar."""
-    found = get_close_matches(word.lower(), [n.lower() for n in names], n=1, cutoff=0.5)
-    return next((f"did you mean '{n}'? " for n in names if [n.lower()] == found), "")
+            raise UsageError(f"{key}: there is no column '{name}'; {like(name, known)}its columns are {listed(known)}")
 
 
 def _column(cells: pd.Series, said: Kind | None, look_for_ids: bool) -> Column:

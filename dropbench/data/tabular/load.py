@@ -20,14 +20,12 @@ from dropbench.data.tabular.columns import (
     check_names,
     columns_of,
     dates,
-    like,
     numbers,
-    some,
     texts,
 )
 from dropbench.data.tabular.prepare import Columns, Prepared, Scale
 from dropbench.data.tabular.target import Asked, Target, target_of
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, like, listed
 from dropbench.hardware.ram import ram
 from dropbench.identity import PATH, data_name
 from dropbench.values import count
@@ -161,7 +159,7 @@ def of_frame(
     if target is None:
         raise UsageError(
             f"data.target is not set: it names the column to predict; the columns of '{name}' are "
-            f"{some(list(frame.columns))}"
+            f"{listed(list(frame.columns))}"
         )
     _check_roles(
         list(frame.columns),
@@ -227,7 +225,9 @@ def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.boo
     other = _read(test)
     if missing := [c for c in frame.columns if c not in other.columns]:
         known = list(other.columns)
-        raise UsageError(f"{test} has no column '{missing[0]}'; {like(missing[0], known)}its columns are {some(known)}")
+        raise UsageError(
+            f"{test} has no column '{missing[0]}'; {like(missing[0], known)}its columns are {listed(known)}"
+        )
     both = pd.concat([frame, other[list(frame.columns)]], ignore_index=True)
     return both, np.arange(len(both)) >= len(frame)
 
@@ -320,7 +320,7 @@ def _doubtful(columns: Sequence[Column]) -> Iterator[str]:
         names = f"if the values are names, set data.categorical=[{c.name}]"
         yield f"the column '{c.name}' is read as a category: it {c.told}; {names}"
     if more := [c.name for c in columns[_TOLD:]]:
-        yield f"also read as categories, perhaps by mistake: {some(more)}; dropbench list columns says why"
+        yield f"also read as categories, perhaps by mistake: {listed(more)}; dropbench list columns says why"
 
 
 def _tells(values: NDArray[np.float64], y: NDArray[np.int64]) -> bool:

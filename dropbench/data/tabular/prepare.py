@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dropbench.data.tabular.columns import Column, as_numbers, codes, like, some
-from dropbench.errors import UsageError
+from dropbench.data.tabular.columns import Column, as_numbers, codes
+from dropbench.errors import UsageError, like, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,7 +145,7 @@ class Fitted:
         for name in names:
             if name not in frame.columns:
                 known = [str(c) for c in frame.columns]
-                raise UsageError(f"these rows have no column '{name}'; {like(name, known)}they have {some(known)}")
+                raise UsageError(f"these rows have no column '{name}'; {like(name, known)}they have {listed(known)}")
         return self.inputs(self._columns.raw(frame))
 
     def state(self) -> dict[str, Tensor]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dropbench.data.tabular.columns import like, numbers_of, some
-from dropbench.errors import UsageError
+from dropbench.data.tabular.columns import numbers_of
+from dropbench.errors import UsageError, like, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def found(key: str, path: str | None, root: Path, kind: str) -> Path:
     if file is None:
         folder = typed.parent if typed.parent.is_dir() else Path()
         others = sorted(f.name for f in folder.iterdir() if f.is_file() and f.suffix == typed.suffix)
-        there = f"in {folder} there is {some(others)}" if folder != Path() else f"there is {some(others)}"
+        there = f"in {folder} there is {listed(others)}" if folder != Path() else f"there is {listed(others)}"
         hint = f"; {like(typed.name, others)}{there}" if others else ""
         raise UsageError(f"{key}={path}: there is no such file{hint}")
     if file.is_dir():

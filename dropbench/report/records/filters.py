@@ -5,7 +5,6 @@ It also handles the conditions of `--where`: `data.n_train<=1000`, `model!=cnn a
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +12,7 @@ from fnmatch import fnmatchcase
 
 import pandas as pd
 
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError, listed, nearest
 from dropbench.report.records.frame import config_keys, known
 from dropbench.values import AND, absent, number, order, same, written
 
@@ -29,6 +28,7 @@ _ORDER: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _LONG = 16
+"""The most names or values that a message lists."""
 _MOST = 100_000
 """Largest number of values in a range."""
 
@@ -128,7 +128,7 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         keep = [k and _holds(v, sign, value) for k, v in zip(keep, values, strict=True)]
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
-            there = ", ".join([*valid[:_LONG], *["..."] * (len(valid) > _LONG)])
+            there = listed(valid, _LONG)
             raise UsageError(f"--where '{key}{sign}{value}': no remaining run matches; their values are: {there}")
     return frame[keep]
 
@@ -153,15 +153,11 @@ def column_of(frame: pd.DataFrame, key: str) -> str:
 
 
 def hint(word: str, valid: Iterable[str]) -> str:
-    """Returns the hint of `nearest`; from a long list it uses only names close to the word, so that the error stays short."""
+    """Returns the hint of `nearest`, which of a long list has only names close to the word, so that the error stays short."""
     names = list(dict.fromkeys(valid))
-    if len(names) > _LONG:
-        tail = [n for n in names if n.rsplit(".", 1)[-1] == word.rsplit(".", 1)[-1]]
-        close = [*tail, *difflib.get_close_matches(word, names, n=_LONG // 2, cutoff=0.4)]
-        names = list(dict.fromkeys(close))[:_LONG] or names
-    if all(number(n) is not None for n in names):  # similar spelling means nothing for numbers, so all are listed
-        return f"valid: {', '.join(names)}"
-    return nearest(word, names)
+    if all(number(n) is not None for n in names):  # similar spelling means nothing for numbers
+        return f"valid: {listed(sorted(names, key=order), _LONG)}"
+    return nearest(word, names, _LONG)
 
 
 def _fits(value: object, wanted: str) -> bool:

@@ -144,6 +144,13 @@ def test_what_cannot_be_is_told(options: dict[str, Any], message: str, tmp_path:
         loaded(tmp_path, mixed(N), **options)
 
 
+def test_the_last_of_many_columns_is_named(tmp_path: Path) -> None:
+    """Of 21 columns 20 were listed, and the one that was left out was the target."""
+    wide = pd.DataFrame({**{f"x{i}": [1.0, 2.0, 3.0] for i in range(1, 41)}, "target": [0, 1, 0]})
+    with pytest.raises(UsageError, match=r"no column 'class'; its columns are x1, x2, .* 21 more .*, x40, target$"):
+        loaded(tmp_path, wide, target="class")
+
+
 @pytest.mark.parametrize("weights", [[-1.0] + [1.0] * (N - 1), [0.0] * N])
 def test_weights_are_weights(weights: list[float], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="every row needs a weight of 0 or more, and some need more than 0"):
