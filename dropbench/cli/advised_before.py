@@ -90,7 +90,10 @@ def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before
         if epochs is not None and "train.epochs" in free and not could_be_fitted(epochs, chosen):
             continue  # its length was typed, and is not typed now
         workers = place(course.first.settings).workers
-        return _found(plan, chosen, epochs, trained_in(store, plan.every_run, workers))
+        length = [text for text in plan.overrides if text.partition("=")[0] in free]
+        # A call from Python has its data in another folder each time, so all but the length of training is as typed now.
+        again = (*(text for text in chosen.overrides if text.partition("=")[0] not in free), *length)
+        return _found(plan, replace(chosen, overrides=again), epochs, trained_in(store, plan.every_run, workers))
     return None
 
 
@@ -106,7 +109,6 @@ def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None, seconds: floa
     taken = sum(stage.name == "comparison" for stage in plan.course.stages)
     protocol = replace(
         chosen,
-        overrides=tuple(plan.overrides),
         epochs=chosen.epochs if epochs is None else epochs,
         at_most=looks[-1] if looks else chosen.at_most,
     )
