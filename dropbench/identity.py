@@ -35,6 +35,8 @@ OFF: Tree = {
 """The regularizers that are keys of `train`, and the value that turns each off."""
 PATH = "path"
 """The option of data with the path of a user's file."""
+_WRITING = ("test_path", "decimal", "encoding")
+"""The options of data=csv that say where rows are and how they are written, and not what they hold."""
 _ENDING = re.compile(r"\.(csv|tsv|txt|parquet|pq|npz|jsonl?|arrow)(\.(gz|bz2|xz))?$", re.IGNORECASE)
 OWN = "dropbench."
 """The prefix of the import paths of dropbench's own parts."""
@@ -180,7 +182,8 @@ def _data(node: Tree) -> dict[str, Any]:
     if not kept.get(PATH):
         return kept
     unsaid: tuple[object, ...] = ([], "auto")
-    return {k: v for k, v in kept.items() if k != "test_path" and v not in unsaid} | {PATH: data_name(node)}
+    left_out = _WRITING if kept.get("name") == "csv" else ("test_path",)
+    return {k: v for k, v in kept.items() if k not in left_out and v not in unsaid} | {PATH: data_name(node)}
 
 
 def _variant(node: Tree, sources: Mapping[str, str | None]) -> dict[str, Any]:

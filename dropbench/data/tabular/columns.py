@@ -73,6 +73,8 @@ class Column:
                 if date
                 else "only digits and a decimal point to make it a number"
             )
+            if _DECIMAL_COMMA.fullmatch(self.writing):
+                plain += ", or type data.decimal=comma if the comma stands before decimals"
             return f"contains texts such as {self.writing!r}; write {plain}"
         return {
             "id": "has a different value in every row",
@@ -203,7 +205,8 @@ def check_writing(present: pd.Series) -> None:
         # 44,000 may have either meaning.
         if any(len(v.partition(",")[2]) != 3 for v in commas):
             raise UsageError(
-                f"{column} writes numbers with a comma, such as {commas[0]!r}: write {commas[0].replace(',', '.')}; {leave}"
+                f"{column} writes numbers with a comma, such as {commas[0]!r}: for a CSV file type data.decimal=comma, "
+                f"otherwise write {commas[0].replace(',', '.')}; {leave}"
             )
         if len(seen) > _FEW:
             raise UsageError(f"{column} writes numbers as {seen[0]!r}: write only digits and a decimal point; {leave}")

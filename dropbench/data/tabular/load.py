@@ -78,6 +78,8 @@ def table(
     time: Name | None = None,
     weight: Name | None = None,
     test_path: str | None = None,
+    decimal: read.Decimal | None = None,
+    encoding: str | None = None,
 ) -> Table:
     """Reads a CSV file whose first line names the columns, or a Parquet file (`.parquet`, `.pq`).
 
@@ -110,6 +112,10 @@ def table(
         A column of non-negative numbers: the weight of each row in the training loss. It is not an input.
     test_path : str
         A file with the same columns whose rows are the test split.
+    decimal : {"point", "comma"}, optional
+        What stands before the decimals of a number in a text file; None: a point.
+    encoding : str, optional
+        The encoding of a text file; None: UTF-8.
 
     Raises
     ------
@@ -118,7 +124,7 @@ def table(
     """
     file = read.found("data.path", path, root, "csv")
     test = None if test_path is None else read.found("data.test_path", test_path, root, "csv")
-    frame, tested = _frames(file, test)
+    frame, tested = _frames(file, test, read.Writing(decimal, encoding))
     made = of_frame(
         frame,
         data_name({"name": "csv", PATH: str(file)}),
@@ -207,22 +213,23 @@ def of_frame(
 
 def described(root: Path, options: Mapping[str, Any]) -> tuple[Column, ...]:
     """Returns all columns of a file for `dropbench list columns`; the target is optional. Raises the same errors as `table`."""
-    frame, _ = _frames(read.found("data.path", options.get("path"), root, "csv"), None)
+    writing = read.Writing(options.get("decimal"), options.get("encoding"))
+    frame, _ = _frames(read.found("data.path", options.get("path"), root, "csv"), None, writing)
     kinds = {key: tuple(options.get(key) or ()) for key in ("categorical", "numeric")}
     ids = options.get("ids")
     return columns_of(frame, **kinds, ids=None if ids is None else tuple(ids))
 
 
-def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+def _frames(file: Path, test: Path | None, writing: read.Writing) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
     """Returns the rows of both files, one after the other, and which are from the second."""
     import pandas as pd
 
-    frame = _read(file)
+    frame = _read(file, writing)
     if test is None:
         return frame, np.zeros(len(frame), dtype=bool)
     if test.samefile(file):
         raise UsageError(f"data.test_path={test} is the same file as data.path, so all test rows would be trained on")
-    other = _read(test)
+    other = _read(test, writing)
     if missing := [c for c in frame.columns if c not in other.columns]:
         known = list(other.columns)
         raise UsageError(
@@ -232,8 +239,14 @@ def _frames(file: Path, test: Path | None) -> tuple[pd.DataFrame, NDArray[np.boo
     return both, np.arange(len(both)) >= len(frame)
 
 
-def _read(file: Path) -> pd.DataFrame:
-    return (read.parquet if file.suffix in (".parquet", ".pq") else read.csv)(file, ram())
+def _read(file: Path, writing: read.Writing) -> pd.DataFrame:
+    if file.suffix not in (".parquet", ".pq"):
+        return read.csv(file, ram(), writing)
+    if writing != read.Writing():
+        raise UsageError(
+            f"{file}: data.decimal and data.encoding say how a text is written; leave them out for Parquet"
+        )
+    return read.parquet(file, ram())
 
 
 def _check_memory(name: str, rows: int, columns: Columns, memory: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import lzma
 import re
@@ -10,8 +11,9 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from csv import reader as csv_rows
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from dropbench.errors import UsageError, like, listed
 if TYPE_CHECKING:
     import pandas as pd
 
+Decimal = Literal["point", "comma"]
+_UTF_8 = "utf-8-sig"
+"""UTF-8, with or without the mark at its beginning that Excel writes."""
 _NO_VALUE = ("?",)
 """Texts that mean a missing value, in addition to those of pandas (an empty cell, NA, NaN, null, None, ...)."""
 _OPEN: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -39,6 +44,46 @@ _BYTES_A_CELL = 100
 """The memory per cell while a CSV is read: a Python string and its pointer."""
 _SHARE = 0.7
 """The share of the machine's memory that may be used."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a text file is written. None: numbers with a point; UTF-8.
+
+    Parameters
+    ----------
+    decimal : {"point", "comma"}, optional
+        What stands before the decimals of a number.
+    encoding : str, optional
+        The encoding, by a name that Python knows.
+
+    Raises
+    ------
+    UsageError
+        For an encoding that Python does not know.
+    """
+
+    decimal: Decimal | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            codecs.lookup(self.codec)
+        except LookupError:
+            raise UsageError(
+                f"data.encoding={self.encoding}: Python knows no such encoding; usual ones are utf-8, utf-16, cp1252 (Windows "
+                "in Western Europe) and latin-1"
+            ) from None
+
+    @property
+    def codec(self) -> str:
+        """The encoding as Python's `open` takes it."""
+        return _UTF_8 if self.encoding is None or self.encoding.lower() in ("utf-8", "utf8") else self.encoding
+
+    @property
+    def mark(self) -> str:
+        """What stands before the decimals of a number."""
+        return "," if self.decimal == "comma" else "."
 
 
 def found(key: str, path: str | None, root: Path, kind: str) -> Path:
@@ -66,10 +111,11 @@ def found(key: str, path: str | None, root: Path, kind: str) -> Path:
     return file
 
 
-def csv(file: Path, memory: int | None) -> pd.DataFrame:
+def csv(file: Path, memory: int | None, writing: Writing | None = None) -> pd.DataFrame:
     """Reads the cells of a CSV file with a line of headings; `.gz`, `.bz2` and `.xz` are unpacked.
 
     The separator (comma, semicolon, tab or bar) is found automatically. `memory` is that of the machine, in bytes.
+    writing: see `Writing`.
 
     Raises
     ------
@@ -80,12 +126,13 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
 
     if (kind := _OTHERS.get(file.suffix)) is not None:
         raise UsageError(f"{file} is not a table in text form; {kind}")
+    writing = writing or Writing()
     try:
-        first = _first_lines(file)
+        first = _first_lines(file, writing.codec)
         if not first:
             raise UsageError(f"{file} is empty")
-        separator = _separator(first[0])
-        headings = _headings(file, separator)
+        separator = _separator(first[0], writing)
+        headings = _headings(file, separator, writing)
         _check_size(file, len(headings), first, memory)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # raised for a row with more cells than headings
@@ -94,7 +141,8 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
                 sep=separator,
                 na_values=list(_NO_VALUE),
                 skipinitialspace=True,
-                encoding="utf-8-sig",
+                encoding=writing.codec,
+                decimal=writing.mark,
                 low_memory=False,
             )
     except UsageError:
@@ -102,10 +150,8 @@ def csv(file: Path, memory: int | None) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         told = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
         raise UsageError(f"{file} is not a table: {told}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{file} is not a text in UTF-8 (byte {error.start}); save it as UTF-8, or as Parquet"
-        ) from error
+    except UnicodeError as error:
+        raise _undecodable(file, writing, error) from error
     except (OSError, EOFError, lzma.LZMAError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
     if isinstance(frame.index, pd.RangeIndex):
@@ -132,21 +178,38 @@ def parquet(file: Path, memory: int | None) -> pd.DataFrame:
     return _named(file, _stripped(frame.reset_index(drop=True)), [str(c) for c in frame.columns])
 
 
-def _first_lines(file: Path) -> list[str]:
-    with _OPEN.get(file.suffix, open)(file, "rt", encoding="utf-8-sig") as opened:
+def _undecodable(file: Path, writing: Writing, error: UnicodeError) -> UsageError:
+    """Returns the error of a file in another encoding, with the encoding that it probably has."""
+    at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+    if writing.encoding is not None:
+        return UsageError(f"data.encoding={writing.encoding}: {file} is not a text in this encoding{at}")
+    with _OPEN.get(file.suffix, open)(file, "rb") as opened:
+        marked = opened.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    likely = "utf-16" if marked else "cp1252 (Windows in Western Europe)"
+    return UsageError(
+        f"{file} is not a text in UTF-8{at}: type its encoding, such as data.encoding={likely}, or save it as UTF-8"
+    )
+
+
+def _first_lines(file: Path, encoding: str) -> list[str]:
+    with _OPEN.get(file.suffix, open)(file, "rt", encoding=encoding) as opened:
         text: str = opened.read(_SAMPLE)
     if "\0" in text:
         raise UsageError(f"{file} is not a text; save your table as CSV or Parquet")
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _separator(headings: str) -> str:
-    """Returns the separator that occurs most often in the first line, outside of quotes."""
+def _separator(headings: str, writing: Writing) -> str:
+    """Returns the separator that occurs most often in the first line, outside of quotes.
+
+    Where numbers have a comma, commas separate only if nothing else does: a heading may contain one.
+    """
     bare = re.sub(r'"[^"]*"?', "", headings)
-    return max((",", ";", "\t", "|"), key=bare.count)
+    marks = (",", ";", "\t", "|")
+    return max(marks, key=lambda mark: bare.count(mark) if mark != writing.mark else bool(bare.count(mark)) / 2)
 
 
-def _headings(file: Path, separator: str) -> list[str]:
+def _headings(file: Path, separator: str, writing: Writing) -> list[str]:
     """Returns the cells of the first line that is not empty; in quotes they may contain separators and line ends.
 
     Raises
@@ -154,10 +217,10 @@ def _headings(file: Path, separator: str) -> list[str]:
     UsageError
         If they look like the numbers of a first row. A frame from a NumPy array has the headings 0, 1, 2, ...
     """
-    with _OPEN.get(file.suffix, open)(file, "rt", encoding="utf-8-sig", newline="") as opened:
+    with _OPEN.get(file.suffix, open)(file, "rt", encoding=writing.codec, newline="") as opened:
         rows = csv_rows(opened, delimiter=separator, skipinitialspace=True)
         headings = next(row for row in rows if any(cell.strip() for cell in row))
-    values = numbers_of(headings)
+    values = numbers_of([heading.replace(writing.mark, ".") for heading in headings])
     if values is not None and len(values) > 1 and any(values != np.arange(len(values)) + values[0]):
         raise UsageError(
             f"{file} begins with the numbers {', '.join(headings[:3])}: its first line must name the columns"

@@ -11,10 +11,12 @@ import pytest
 import torch
 from own_tables import loaded, mixed
 
+from dropbench.config.compose import composer
 from dropbench.data.checked import checked
 from dropbench.data.tabular.load import described, table
 from dropbench.data.tabular.prepare import Columns
 from dropbench.errors import UsageError
+from dropbench.planning.plan import compose_one
 
 N = 40
 
@@ -168,7 +170,10 @@ def test_a_number_that_is_none_is_told_with_its_row(value: float, told: str, tmp
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ([f"{i},{i % 7 + 1}" for i in range(N)], "writes numbers with a comma, such as '0,1': write 0.1"),
+        (
+            [f"{i},{i % 7 + 1}" for i in range(N)],
+            "writes numbers with a comma, such as '0,1': for a CSV file type data.decimal=comma, otherwise write 0\\.1",
+        ),
         ([f"{i + 1},000" for i in range(N)], "writes numbers as '1,000': write only digits and a decimal point"),
         ([f"${i}.50" for i in range(N)], r"writes numbers as '\$0.50'"),
         ([f"{i:02}.03.2024" for i in range(N)], "writes dates as '00.03.2024': write them like 2024-03-01"),
@@ -180,6 +185,27 @@ def test_numbers_and_dates_in_another_writing_are_not_taken_for_names(
     with pytest.raises(UsageError, match=f"the column 'w' {message}"):
         loaded(tmp_path, mixed(N).assign(w=written))
     assert "w=" in " ".join(loaded(tmp_path, mixed(N).assign(w=written), categorical=("w",)).columns)
+
+
+def test_how_a_file_is_written_is_no_part_of_what_it_holds(tmp_path: Path) -> None:
+    """The same table in another writing has the same fingerprint and the same run."""
+    frame = pd.DataFrame({"size": np.arange(60) / 4, "kind": ["ä", "b"] * 30})
+    ids = []
+    for folder, options in (("plain", {}), ("excel", {"decimal": "comma", "encoding": "cp1252"})):
+        (tmp_path / folder).mkdir()
+        file, comma = tmp_path / folder / "t.csv", bool(options)
+        frame.to_csv(file, index=False, sep=";", decimal="," if comma else ".", encoding=options.get("encoding"))
+        made = table(tmp_path, False, path=str(file), target="kind", **options)  # type: ignore[arg-type]
+        with composer() as c:
+            words = [f"data.{key}={value}" for key, value in {"path": file, "target": "kind", **options}.items()]
+            ids.append((made.fingerprint, compose_one(["data=csv", *words], c).spec.setting_id))
+    assert ids[0] == ids[1]
+
+
+def test_a_parquet_file_has_no_writing(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").touch()
+    with pytest.raises(UsageError, match="say how a text is written; leave them out for Parquet"):
+        table(tmp_path, False, path=str(tmp_path / "t.parquet"), target="y", decimal="comma")
 
 
 def test_whole_numbers_that_no_number_can_hold_are_names(tmp_path: Path) -> None:

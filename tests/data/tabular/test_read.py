@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dropbench.data.tabular.read import csv, found, parquet
+from dropbench.data.tabular.read import Writing, csv, found, parquet
 from dropbench.errors import UsageError
 
 FRAME = pd.DataFrame({"size, in m": [1.5, np.nan, 2.5], "name (x) é": ["a", None, "c, d"], "n": [1, 2, 3]})
@@ -36,6 +36,35 @@ def same(found: pd.DataFrame, wanted: pd.DataFrame = FRAME) -> None:
 )
 def test_separators_ends_of_lines_and_marks(separator: str, change: Callable[[str], bytes], tmp_path: Path) -> None:
     same(csv(put(tmp_path, change(FRAME.to_csv(index=False, sep=separator))), None))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_numbers_with_a_comma(separator: str, tmp_path: Path) -> None:
+    file = put(tmp_path, FRAME.to_csv(index=False, sep=separator, decimal=","))
+    same(csv(file, None, Writing(decimal="comma")))
+    assert csv(file, None)["size, in m"].tolist()[0] == "1,5"
+    with pytest.raises(UsageError, match="begins with the numbers 1,5, 2,7"):
+        csv(put(tmp_path, "1,5;2,7\n3,5;4,5\n"), None, Writing(decimal="comma"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "latin-1"])
+def test_encodings(encoding: str, tmp_path: Path) -> None:
+    file = put(tmp_path, FRAME.to_csv(index=False).encode(encoding))
+    same(csv(file, None, Writing(encoding=encoding)))
+    if encoding == "utf-8":
+        return
+    likely = "utf-16" if encoding == "utf-16" else "cp1252"
+    with pytest.raises(UsageError, match=rf"UTF-8 \(byte \d+\): type its encoding, such as data\.encoding={likely}"):
+        csv(file, None)
+
+
+def test_an_encoding_that_is_none_or_another(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"data\.encoding=latn: Python knows no such encoding; usual ones are utf-8, utf-16"
+    ):
+        Writing(encoding="latn")
+    with pytest.raises(UsageError, match=r"data\.encoding=utf-16: .* is not a text in this encoding"):
+        csv(put(tmp_path, FRAME.to_csv(index=False)), None, Writing(encoding="utf-16"))
 
 
 @pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])

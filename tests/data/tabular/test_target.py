@@ -71,7 +71,11 @@ def test_that_whole_numbers_are_read_as_classes_is_said_where_it_could_be_otherw
         ([f"name {i}" for i in range(50)], "auto", "50 different values in 50 rows are too many for classes"),
         ([i + 0.5 for i in range(50)], "classify", "for regression: data.task=regress"),
         (["a"] * 9 + ["b"] * 9 + ["c"], "auto", "the class 'c' occurs in a single row;"),
-        ([f"{i},5" for i in range(50)], "auto", "writes numbers with a comma, such as '0,5': write 0.5"),
+        (
+            [f"{i},5" for i in range(50)],
+            "auto",
+            "writes numbers with a comma, such as '0,5': for a CSV file type data.decimal=comma",
+        ),
         (list(2**60 + np.arange(50)), "auto", "differ too little for their size"),
         ([i * 1e38 for i in range(50)], "auto", "is too large; write it in another unit"),
     ],
