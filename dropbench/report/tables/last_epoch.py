@@ -19,8 +19,9 @@ from dropbench.values import absent, number
 
 PATIENCE, MONITOR, WEIGHTS = "train.patience", "train.monitor", "train.class_weights"
 _OWN = ("label", "seed", "run_id")
-REBOUND = 2.0
-"""A training loss that doubles near the end of training jumps. Where training is steady, it rises by a fifth at most."""
+REBOUND = 4.0
+"""How many times its lowest value before the training loss has to rise to. Where it rose to three times that, scores were the
+same with sums rounded otherwise; where it rose to 4.4 times and more, they were not (results/reference/unsteady_ends.md)."""
 SHARE = 0.25
 """The share of the variance between seeds that has to be there from one epoch to the next, before jumps matter to a verdict."""
 _SHORTEST = 5

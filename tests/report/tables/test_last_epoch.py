@@ -62,6 +62,13 @@ def test_an_arm_whose_loss_and_score_jump_is_told_of(told: Any) -> None:
     assert f"From one epoch to the next, validation accuracy moves by {moves:.2g} and 0 points." in found.says
 
 
+@pytest.mark.parametrize(("factor", "expected"), [(4, False), (5, True)])
+def test_the_loss_has_to_rise_to_four_times_what_it_was(told: Any, factor: int, expected: bool) -> None:
+    """Each third epoch it rises to nine tenths of the factor."""
+    losses = [loss * (factor if epoch % 3 == 0 else 1) for epoch, loss in enumerate(CALM)]
+    assert bool(told(({}, CALM, still()), (DROPOUT, losses, scores(0.02)))) == expected
+
+
 def test_an_unsteady_baseline_is_told_of_too(told: Any) -> None:
     (found,) = told(({}, JUMPING, scores(0.02)), (DROPOUT, CALM, still()))
     assert found.arms == ("none", "standard 0.5") and "27 times its lowest value before in none (median" in found.says
