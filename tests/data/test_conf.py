@@ -37,6 +37,8 @@ def test_composes_into_a_data_spec(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert (tree.pop("root"), tree.pop("download")) == ("data", False)
     load = loader(name)
     own = {p.name: p.default for p in inspect.signature(load).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    if name == "parquet":  # a CSV file is text, written in one way or another; a Parquet file is not
+        own = {key: default for key, default in own.items() if key not in ("decimal", "encoding")}
     assert {key: tree.pop(key) for key in own} == {
         k: list(v) if isinstance(v, tuple) else v for k, v in own.items()
     }  # a loader's own defaults are those of its YAML

@@ -96,7 +96,7 @@ def test_percent_and_signed_points(fake: Any, put: Any, store: Any) -> None:
     row = next(line for line in text.splitlines() if line.startswith(" standard 0.5"))
     assert " ".join(row.split()) == "standard 0.5 2 95.0 ± 0.0 92.0 ± 0.0 91.2 ± 0.0 +3.0 ± 0.0"
     row = [line for line in text.splitlines() if line.startswith(" standard 0.5")][1]
-    assert " ".join(row.split()) == "standard 0.5 better? 2 +1.25 +1.25 to +1.25 0.5000 6"
+    assert " ".join(row.split()) == "standard 0.5 better? 2 +1.25 +1.19 to +1.31 0.5000 6"
 
 
 def test_one_run_shows_no_spread_and_no_nan(fake: Any, put: Any, store: Any) -> None:
