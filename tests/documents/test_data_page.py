@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_of_the_page_is_one(option: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(OPTIONS) == 10
+    assert len(OPTIONS) == 12
     monkeypatch.chdir(folder)
     target = "n" if option == "data.task=regress" else "diagnosis"
     words = ("data=csv", "data.path=my.csv", f"data.target={target}", option, "seed=0", "train.epochs=1", "device=cpu")
