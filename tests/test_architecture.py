@@ -235,3 +235,10 @@ def test_every_component_has_its_option() -> None:
         }
         for target in targets:
             assert (PACKAGE / folder).joinpath(*target.split(".")[2:]).with_suffix(".py").is_file()
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """pytest imports them by name alone: in one run of all directories it refuses the second, in two runs it does not tell."""
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    names = [file.name for file in files if file.name not in ("conftest.py", "__init__.py")]
+    assert len(names) > 100 and {name for name in names if names.count(name) > 1} == set()
