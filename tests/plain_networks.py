@@ -230,6 +230,18 @@ class Memory(nn.Module):
         return x + self.calls
 
 
+class Reversed(nn.Module):
+    """A network that returns its hidden units before its logits."""
+
+    def __init__(self, in_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.first, self.drop, self.head = nn.Linear(in_features, 8), nn.Dropout(0.5), nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = torch.relu(self.first(x))
+        return hidden, self.head(self.drop(hidden))
+
+
 class Silent(nn.Module):
     """A network without dropout."""
 

@@ -8,6 +8,7 @@ of its source, which identifies it.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -107,6 +108,11 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
         from dropbench.api.arrays import table_of
 
         return _table(table_of(*data), folder)
+    if isinstance(data, str | os.PathLike) and Path(data).suffix:
+        raise UsageError(
+            f"data={str(data)!r} looks like a file: name it in settings, such as 'data=csv', "
+            f"{{'data.path': {str(data)!r}, 'data.target': 'COLUMN'}}, or read it and give a DataFrame with target='COLUMN'"
+        )
     raise UsageError(
         f"data is a {type(data).__name__}: give (x, y), (x, y, {{'test': rows}}), a DataFrame with target='y' or a Table; the "
         "name of a data set is a setting, 'data=digits'"

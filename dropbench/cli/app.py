@@ -203,7 +203,7 @@ def list_(
     section: Annotated[
         str | None,
         typer.Argument(
-            metavar="variants|schedules|models|recipes|data|studies|metrics|sites|columns",
+            metavar="variants|recipes|schedules|regularizers|models|training|data|studies|metrics|sites|columns",
             help="What to list; default: everything except sites and columns.",
             show_default=False,
         ),

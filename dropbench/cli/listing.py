@@ -48,7 +48,9 @@ def list_options(
     if overrides:
         raise UsageError(f"list {section} takes no settings such as {overrides[0]}; `dropbench list sites` does")
     if section is not None and section not in _SECTIONS:
-        raise UsageError(f"list {section}: there is no such section; {nearest(section, [*_SECTIONS, 'sites'])}")
+        raise UsageError(
+            f"list {section}: there is no such section; {nearest(section, [*_SECTIONS, 'sites', 'columns'])}"
+        )
     folders = [folder.resolve() for folder in conf]
     headlines = {
         name: {option: _headline(file) for option, file in options(group, folders).items()}

@@ -60,11 +60,13 @@ def serve(selection: Selection, place: Place, conf: Sequence[Path], *, browse: b
     Raises
     ------
     UsageError
-        If the address is not available.
+        If a folder that was named does not exist, and if the address is not available.
     """
     from dropbench.report import page, standing
     from dropbench.store import RUNS
 
+    for missing in (path for path in selection.paths() if not os.path.exists(path)):
+        raise UsageError(f"there is no folder {missing}; to make it: dropbench sweep study=three_arm results={missing}")
     paths = selection.paths() or [Path("results")]
     roots = list(dict.fromkeys(p if os.path.isdir(p / RUNS) else p.parent.parent for p in paths))
 

@@ -74,5 +74,20 @@ def _check_text(group: str, name: str, file: Path) -> None:
 def _no_option(group: str, name: str, known: dict[str, Path], extra: Sequence[Path]) -> str:
     kind = group.rpartition("/")[2]
     meant = " or ".join(f"{group}={option}" for option in called(group, name, extra))
+    if group == "data" and (own := _own_file(name)) is not None:
+        return f"data={name} looks like a file of yours, and data takes the name of a data set; type {own}"
     near = f"here it is called {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)
     return f"{group}={name}: there is no such {kind}; {near}"
+
+
+_FILES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}
+"""The endings of files, and the data set that reads each."""
+
+
+def _own_file(name: str) -> str | None:
+    """Returns what to type for data in a file or folder of the user; None if the name does not look like one."""
+    path = Path(name)
+    unpacked = path.with_suffix("") if path.suffix in (".gz", ".bz2", ".xz") else path
+    if (kind := _FILES.get(unpacked.suffix.lower())) is not None:
+        return f"data={kind} data.path={name}" + ("" if kind == "npz" else " data.target=COLUMN")
+    return f"data=image_folder data.path={name}" if "/" in name and path.is_dir() else None

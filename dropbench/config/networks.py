@@ -20,12 +20,22 @@ _KEY = "model.target"
 _MODULE = "torch.nn.modules.module.Module"
 _FACTORIES = ("timm.create_model", "timm.models._factory.create_model", "torchvision.models.")
 """Functions of installed packages that make networks, or prefixes of their import paths."""
+_FILE = re.compile(r"(.+)\.py(?:[:.](\w+))?", re.ASCII)
+"""A file in place of a module, as in ./nets.py:Net."""
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 
 
 def network_path(target: str) -> str:
     """Returns `pkg.mod.Name` for `pkg.mod:Name` or `pkg.mod.Name`. Raises UsageError for anything else."""
     path = str(target).replace(":", ".", 1)
+    if found := _FILE.fullmatch(str(target)):
+        file, name = Path(found[1]), found[2] or "Net"
+        below = not file.is_absolute() and ".." not in file.parts
+        module = ".".join(file.parts if below else file.parts[-1:])
+        raise UsageError(
+            f"{_KEY}={target} names a file; name its module, which is looked for in the working folder and in --conf folders: "
+            f"{_KEY}={module}:{name}"
+        )
     if not _NAME.fullmatch(path):
         raise UsageError(f"{_KEY}={target} is not an import path; write module:name, as in {_KEY}=mypkg.net:Net")
     return path

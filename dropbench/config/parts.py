@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import importlib.util
 import inspect
 import logging
 import sys
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from dropbench.config.kinds import check_kind, undecorated
 from dropbench.config.messages import invalid
-from dropbench.errors import UsageError
+from dropbench.errors import UsageError, nearest
 from dropbench.identity import OWN
 from dropbench.process.apart import PartDied, apart
 from dropbench.process.blame import told
 from dropbench.process.guarded import guarded
 
+_MOST = 20
+"""The most names of a module that a message lists."""
 _SILENT = logging.NullHandler()
 _tried: dict[str, PartDied | None] = {}
 """The user's parts whose import has been tried in another process, with the error if that process died."""
@@ -93,8 +98,27 @@ def _got(target: str, key: str) -> Any:
     except (ImportError, ValueError) as error:
         cause = error.__cause__ or error
         plain = isinstance(cause, ImportError | SyntaxError) or cause is error
-        reason = str(cause).splitlines()[0] if plain else told(cause, error)
+        reason = _not_there(target) or (str(cause).splitlines()[0] if plain else told(cause, error))
         raise UsageError(f"{key}: {target} cannot be imported: {reason}") from error
+
+
+def _not_there(target: str) -> str | None:
+    """Returns that a module lacks a name, with the classes and functions that it has, or that there is no such module.
+
+    None if the import failed for another reason.
+    """
+    module, _, name = target.rpartition(".")
+    if (found := sys.modules.get(module)) is not None:
+        public = [n for n, v in vars(found).items() if (inspect.isclass(v) or inspect.isroutine(v)) and n[0] != "_"]
+        own = [n for n in public if getattr(vars(found)[n], "__module__", None) == module] or public
+        names = own if len(own) <= _MOST else difflib.get_close_matches(name, own, n=_MOST, cutoff=0.4)
+        return f"{module} has no '{name}'" + (f"; {nearest(name, names)}" if names else "")
+    top = module.partition(".")[0]
+    if top in sys.modules or importlib.util.find_spec(top) is not None:
+        return None
+    like = difflib.get_close_matches(top, [file.stem for file in Path.cwd().glob("*.py")], n=1)
+    hint = f"; did you mean '{like[0]}'?" if like else ""
+    return f"there is no module '{top}' in the working folder, a --conf folder or an installed package{hint}"
 
 
 def _of_python(module: str) -> bool:

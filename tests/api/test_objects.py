@@ -105,6 +105,8 @@ def test_the_warning_of_a_target_is_shown(tmp_path: Path, capfd: pytest.CaptureF
         ((X, Y, {"tests": [1]}), "did you mean 'test'"),
         (([[1.0, float("nan")]] * 120, Y), "every number must be finite"),
         ("digits", "'data=digits'"),
+        ("my.csv", r"data='my\.csv' looks like a file: .* 'data=csv', \{'data\.path': 'my\.csv'"),
+        (Path("my.csv"), "looks like a file"),
         (pd.DataFrame(X), "its columns are 0, 1, 2, 3"),
     ],
 )

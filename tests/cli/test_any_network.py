@@ -153,7 +153,10 @@ def test_sites_of_a_builtin_model_are_listed(capsys: pytest.CaptureFixture[str])
     [
         ((), "model=module needs your network: name its class, or a function that creates it: model.target="),
         (("model.target=os:system",), "model.target: os.system is in Python's standard library and cannot be used"),
-        (("model.target=people:nothing",), "model.target: people.nothing cannot be imported"),
+        (("model.target=people:perceptrom",), "be imported: people has no 'perceptrom'; did you mean 'perceptron'? valid: "),
+        (("model.target=peeple:Rows",), "there is no module 'peeple' in the working folder, a --conf folder or an installed"),
+        (("model.target=peeple:Rows",), "; did you mean 'people'?"),
+        (("model.target=people:Reversed",), "outputs of shape [B, 8] first, and of 2 outputs only number 2 fits the data"),
         (("model.target=Net",), "model.target=Net is not an import path; write module:name, as in model.target=mypkg.net:Net"),
         (("model.target=torch.hub:load",), "model.target=torch.hub.load is a function of an installed package"),
         (("model.target=sklearn.linear_model:Ridge",), "is not a subclass of torch.nn.Module; name a subclass"),

@@ -76,6 +76,13 @@ def test_the_ending_decides_what_is_written(bare: Path, capsys: pytest.CaptureFi
     assert json.loads(dropbench(capsys, "report", str(run), "--json").out)["run_id"] == run.name
 
 
+def test_a_key_that_is_close_is_not_said_to_be_the_only_one(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dropbench(capsys, "train", *TINY)
+    for words in (("--where", "sed<1"), ("sed=1",), ("--rows", "sed")):
+        said = dropbench(capsys, "report", *words)
+        assert said.code == 2 and "'sed'; did you mean 'seed'? similar, of " in said.err
+
+
 def test_single_runs_and_words(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dropbench(capsys, "sweep", *TINY[:-1], "dropout=none,standard", "seed=range(0,2)").code == 0
     said = dropbench(capsys, "report", "--runs", "--where", "seed<1", "-f", "csv")

@@ -108,7 +108,7 @@ def test_classes_beside_the_current_folder(mine: Path, capsys: pytest.CaptureFix
         (
             "model/mine.yaml",
             "_target_: my_model.Absent\nname: mine\n",
-            "_target_: my_model.Absent cannot be imported: No module named 'my_model.Absent'; 'my_model' is not a package",
+            "_target_: my_model.Absent cannot be imported: my_model has no 'Absent'; valid: ",
         ),
         (
             "model/mine.yaml",

@@ -65,12 +65,28 @@ class Misfit(UsageError):
         return f"{self.gives}, but {wanted}: {give}"
 
 
+def _fits(part: Any, examples: int, outputs: int) -> bool:
+    shapes = ((examples, outputs), *([(examples,)] if outputs == 1 else []))
+    return isinstance(part, Tensor) and tuple(part.shape) in shapes
+
+
 def check(output: Any, examples: int, outputs: int, make: Any, given: Mapping[str, Any], called: str) -> None:
-    """Raises Misfit unless the output has one row of `outputs` numbers per example, or one number if `outputs` is 1."""
+    """Raises Misfit unless the output has one row of `outputs` numbers per example, or one number if `outputs` is 1.
+
+    Raises UsageError for a tuple in which such an output comes later.
+    """
     found = logits(output)
-    if found is not None and tuple(found.shape) in ((examples, outputs), *([(examples,)] if outputs == 1 else [])):
+    if _fits(found, examples, outputs):
         return
     gives = f"{called} returns {described(output).replace(f'[{examples}, ', '[B, ').replace(f'[{examples}]', '[B]')}"
+    fitting = (
+        [i for i, part in enumerate(output) if _fits(part, examples, outputs)] if type(output) in (tuple, list) else []
+    )
+    if fitting:
+        place = f"number {fitting[0] + 1}"
+        raise UsageError(
+            f"{gives} first, and of {len(output)} outputs only {place} fits the data: return that one first"
+        )
     if found is None or found.ndim != 2 or len(found) != examples:
         raise Misfit(gives, outputs)
     open_ = untold(make, given)
