@@ -26,15 +26,15 @@ def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
 def completions(incomplete: str, conf: list[Path]) -> list[str]:
     """Return the overrides that begin with this text. conf: the user's folders of options."""
     from dropbench.config.options import GROUPS, KEYS, conf_dir, group_of, options
-    from dropbench.config.several import GROUP, RECIPE, variant_in
+    from dropbench.config.several import GROUP, OWN_RATES, RECIPE, variant_in
 
     key, equals, value = incomplete.partition("=")
     if equals:
         *before, last = value.split(",")  # a sweep: complete its last value
         chosen = group_of(key)
-        names = options(chosen, conf) if chosen else {}
+        names = list(options(chosen, conf)) if chosen else []
         if key == GROUP:
-            names |= options(RECIPE, conf)
+            names = [*names, OWN_RATES, *options(RECIPE, conf)]
         return [f"{key}={','.join([*before, name])}" for name in names if name.startswith(last)]
     if "." not in key:
         first = [name for name in dict.fromkeys((*GROUPS, *KEYS)) if name.startswith(key)]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
-from dropbench.cli.own_rates import Kept, keeping
 from dropbench.errors import listed
 from dropbench.values import AND, written
 
 if TYPE_CHECKING:
     from dropbench.planning.outline import Outline
+    from dropbench.planning.own_rates import Kept
 
 _MOST = 12
 """The most parts that are named."""
@@ -28,6 +28,7 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
     from dropbench.config.compose import composer
     from dropbench.hardware.blas import one_thread
     from dropbench.planning.outline import outline
+    from dropbench.planning.own_rates import keeping
     from dropbench.planning.plan import compose_one
     from dropbench.planning.sources import load
     from dropbench.planning.variants import places, variant
@@ -85,7 +86,7 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline, kept:
             f"these sites get noise only if they are named there, and `*` does not name them: {', '.join(asked)}"
         )
     if kept.words:
-        notes.append(f"to keep the network's own rates, type: {shlex.join(kept.words)}")
+        notes.append(f"to keep the network's own rates, type dropout=own, or in full: {shlex.join(kept.words)}")
     if kept.left:
         notes.append(f"no variant can act with the network's own rate at: {', '.join(kept.left)}")
     if found.idle:

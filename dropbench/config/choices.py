@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dropbench.config.options import called, group_of, options
 from dropbench.config.regularizers import NONE, elsewhere
-from dropbench.config.several import GROUP, RECIPE, names_of, recipe
+from dropbench.config.several import GROUP, OWN_RATES, RECIPE, names_of, recipe
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
 
@@ -30,7 +30,7 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
     known = options(group, extra)
     if group == BESIDE and names in NONE:
         return
-    recipes = options(RECIPE, extra) if group == GROUP else {}
+    recipes, also = (options(RECIPE, extra), [OWN_RATES]) if group == GROUP else ({}, [])
     if len(names) == 1 and names[0] not in known and names[0] in recipes:
         recipe(names[0], extra)
         return
@@ -42,7 +42,12 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
                 raise UsageError(
                     f"{group}={_shown(names)}: {name} is a recipe and cannot be combined; write {group}={name}"
                 )
-            raise UsageError(_no_option(group, name, {**known, **recipes}, extra))
+            if group == GROUP and name == OWN_RATES:
+                raise UsageError(
+                    f"{group}={_shown(names)}: {name} stands for all that the network itself drops, and cannot be combined; "
+                    f"write {group}={name}"
+                )
+            raise UsageError(_no_option(group, name, {**known, **recipes, **dict.fromkeys(also, Path())}, extra))
         _check_text(group, name, known[name])
     _check_several(group, typed, names)
 

@@ -16,6 +16,8 @@ from dropbench.errors import UsageError
 from dropbench.values import written
 
 GROUP, SCHEDULE, RECIPE = "dropout", "dropout/schedule", "dropout/recipe"
+OWN_RATES = "own"
+"""In place of a variant: what the network itself drops, as `planning.own_rates` finds it. It is no option with a file."""
 USUAL = "standard"
 """The variant that conf/config.yaml chooses."""
 _CONSTANT = "constant"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dropbench.config.several import OWN_RATES
 from dropbench.config.typed import setting
 from dropbench.data.split import batch_sizes
 from dropbench.errors import UsageError
@@ -31,6 +32,10 @@ FEWEST = 6
 """The fewest seeds with which anything can be confirmed."""
 _BESIDE = (("spatial", 0.2), ("locked", 0.25), ("stochastic_depth", 0.2))
 """Variants and rates that are tried in addition to `standard`, if they have a site in the model."""
+_RATES = (0.1, 0.25, 0.5)
+"""The rates of `standard` in conf/study/advise.yaml."""
+AS_WRITTEN = "as written"
+"""The arm that has the dropout of a user's network itself."""
 _UPDATES, _EPOCHS, _FEWEST_EPOCHS = 3000, (10, 200), 5
 _PATIENCE = 5
 """A run stops early after epochs / _PATIENCE epochs without improvement, but at least three."""
@@ -97,7 +102,9 @@ def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
         raise UsageError(plan.failed[spec.run_id])
     outline = plan.outlines[spec.run_id]
     beside = [(name, rate) for name, rate in _BESIDE if _fits(name, rate, outline.sites, composer)]
-    arms = {f"{name} {rate:g}": {"dropout": name, "dropout.rate": rate} for name, rate in beside}
+    arms: dict[str, dict[str, Any]] = {f"{n} {rate:g}": {"dropout": n, "dropout.rate": rate} for n, rate in beside}
+    if _has_own(overrides, composer):
+        arms = {AS_WRITTEN: {"dropout": OWN_RATES}} | arms
     chosen = [f"study={STUDY}", *([setting("study.arms", arms)] if arms else [])]
     epochs = spec.train.epochs if _typed(overrides, "train.epochs", "train.updates") else _epochs(spec, plan.settings)
     lr = spec.train.lr
@@ -159,6 +166,16 @@ def _epochs(spec: RunSpec, settings: Settings) -> int:
         return spec.train.epochs
     steps = len(batch_sizes(training_examples(spec.data, table), spec.train.batch_size))
     return min(max(round(_UPDATES / steps), _EPOCHS[0]), _EPOCHS[1])
+
+
+def _has_own(overrides: Sequence[str], composer: Composer) -> bool:
+    """Returns whether the network has dropout of its own that can be kept, and that no other arm has."""
+    try:
+        own = compose_one([*overrides, f"dropout={OWN_RATES}"], composer).spec
+    except UsageError:
+        return False
+    rates = [compose_one([*overrides, f"dropout.rate={rate:g}"], composer).spec for rate in _RATES]
+    return all(own.arm_id != other.arm_id for other in rates)
 
 
 def _fits(name: str, rate: float, sites: tuple[Site, ...], composer: Composer) -> bool:

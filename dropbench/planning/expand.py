@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dropbench.config import grammar, sweeps
 from dropbench.config.compose import Composed, Composer
-from dropbench.config.several import without_others
+from dropbench.config.several import OWN_RATES, without_others
 from dropbench.config.typed import command, words_of
 from dropbench.errors import UsageError
+from dropbench.planning.own_rates import with_own
 from dropbench.planning.study_arms import arms_of, with_set
 from dropbench.process.apart import PartDied
 
@@ -34,7 +35,18 @@ def points(overrides: Sequence[str], composer: Composer, most: int = sweeps.MOST
     UsageError
         For an override that cannot be parsed, for a key that is given more than once, and for more than `most` points.
     """
-    return without_others(sweeps.expand(_parsed(overrides), composer.options, most), composer.extra)
+    known: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def whole(point: dict[str, str]) -> dict[str, str]:
+        if point.get("dropout") != f"dropout={OWN_RATES}":
+            return point
+        seed = {key: text for key, text in point.items() if key == "seed"}
+        but_seed = tuple(text for key, text in point.items() if key != "seed")
+        if but_seed not in known:  # what the network drops does not depend on the seed
+            known[but_seed] = with_own(point, composer)
+        return {**known[but_seed], **seed}
+
+    return without_others(list(map(whole, sweeps.expand(_parsed(overrides), composer.options, most))), composer.extra)
 
 
 def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
@@ -45,7 +57,7 @@ def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
             again = command("sweep", *words_of("--conf", composer.extra), *overrides)
             raise UsageError(f"{override.input_line}: this is more than one run; type: {again}")
     (point,) = sweeps.expand(parsed, composer.options)
-    return point
+    return with_own(point, composer)
 
 
 def runs_of(

@@ -20,6 +20,7 @@ from dropbench.planning.expand import Planned, one_point, points, runs_of
 from dropbench.planning.fitting import fitting
 from dropbench.planning.measured import measures_nothing, not_taken, of_task, unasked
 from dropbench.planning.outline import Outline
+from dropbench.planning.own_rates import replaced
 from dropbench.planning.sources import forget_dead, load
 from dropbench.planning.study_arms import Coincide
 from dropbench.settings import Settings
@@ -135,7 +136,7 @@ def _plan(
     told = [w for r in runs if (spec := bound.get(r.composed.spec.run_id)) for w in not_taken(spec, r.composed.asked)]
     needs = {name: need for r in runs for name, need in r.composed.needs.items()}
     about_data = tuple(dict.fromkeys(_notes(specs, first.settings)))
-    told += about_data
+    told += [*about_data, *replaced(specs, outlines)]
     one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,

@@ -17,6 +17,7 @@ from dropbench.config.study_spec import StudySpec
 from dropbench.config.typed import setting as typed_setting
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
+from dropbench.planning.own_rates import with_own
 from dropbench.process.apart import PartDied
 from dropbench.spec import RunSpec
 from dropbench.values import written
@@ -54,7 +55,7 @@ def with_set(point: Overrides, composer: Composer) -> dict[str, str]:
     """
     try:
         common = composer.for_all_arms(point)
-        whole = layered(common, point)
+        whole = with_own(layered(common, point), composer)
         if common:
             composer.compose(whole)
     except PartDied:
@@ -147,7 +148,7 @@ def _arm(
 ) -> StudyArm:
     """Fills in the arm's runs, or the reason why it has none, and returns the arm."""
     try:
-        overrides = layered(point, overrides_of(setting, typed_setting))
+        overrides = with_own(layered(point, overrides_of(setting, typed_setting)), composer)
         arm.runs = [composer.compose({**overrides, **seed}) for seed in seeds]
     except PartDied as error:
         arm.died = error

@@ -122,9 +122,9 @@ def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str
     ("network", "more", "kinds"),
     [
         ("Convolutions", ("model.sites=[one]",), "'dropout.rates="),
-        ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' 'dropout.spatial.rates="),
-        ("Attended", (), "'dropout=[standard,attention]' 'dropout.standard.rates="),
-        ("Residual", (), "'dropout=[standard,stochastic_depth]' 'dropout.standard.rates="),
+        ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' dropout.spatial.rate=0.25 'dropout.standard.rates="),
+        ("Attended", (), "'dropout=[standard,attention]' dropout.standard.rate=0.1 "),
+        ("Residual", (), "'dropout=[standard,stochastic_depth]' dropout.st"),
     ],
 )
 def test_what_keeps_the_rates_of_a_network_does_so(
@@ -132,8 +132,8 @@ def test_what_keeps_the_rates_of_a_network_does_so(
 ) -> None:
     """Typed as told, each site has the rate that the network has there, and no other site any."""
     words = ("list", "sites", "model=module", f"model.target=people:{network}", "data=digits", *more)
-    (line,) = [text for text in dropbench(capsys, *words).err.splitlines() if "own rates, type: " in text]
-    told = line.partition("type: ")[2]
+    (line,) = [text for text in dropbench(capsys, *words).err.splitlines() if "own rates, type dropout=own" in text]
+    told = line.partition("in full: ")[2]
     assert told.startswith(kinds)
     typed = [word for word in words if not word.startswith("dropout")]
     sites = json.loads(dropbench(capsys, *typed, *shlex.split(told), "--json").out)["sites"].values()

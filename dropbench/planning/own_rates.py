@@ -1,0 +1,148 @@
+"""`dropout=own`: the variants and rates with which a user's network drops what it dropped as it was written."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dropbench.config.several import OWN_RATES
+from dropbench.config.typed import setting
+from dropbench.errors import UsageError, listed
+from dropbench.planning.outline import Outline, outline
+from dropbench.planning.sources import load
+from dropbench.planning.variants import arm_rates, places, variant
+
+if TYPE_CHECKING:
+    from dropbench.config.compose import Composer
+    from dropbench.spec import DropoutSpec, RunSpec
+
+_MORE = ("standard", "attention", "stochastic_depth")
+"""Variants that do what torch's layers do at a kind of site: after a layer, on attention weights, at a residual branch."""
+_TOLD = 4
+_GIVEN = ("dropout.rate", "dropout.rates", "dropout.placement")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """words: simple overrides; empty if the network drops nothing. left: sites with a rate at which no variant can act."""
+
+    words: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]:
+    """Returns simple overrides by key in which `dropout=own` is replaced by what it stands for in their model.
+
+    Other keys of dropout are kept, but for rates and placement, which are the network's own. A variant of the user that is
+    called `own` is left as it is.
+
+    Raises
+    ------
+    UsageError
+        If the network has no dropout, or some at a place where no variant can act.
+    """
+    if overrides.get("dropout") != f"dropout={OWN_RATES}" or OWN_RATES in composer.options("dropout"):
+        return dict(overrides)
+    rest = {k: text for k, text in overrides.items() if k != "dropout" and k not in _GIVEN}
+    plain = {k: text for k, text in rest.items() if not k.startswith(("dropout.", "dropout/"))}
+    composed = composer.compose({**plain, "dropout": f"dropout={_MORE[0]}"})
+    spec = composed.spec
+    found = outline(spec.model, load(spec.data, composed.settings), spec.train.says_variance)
+    kept = keeping(spec.variants, found, lambda name: _variant(name, composer))
+    if kept.left:
+        raise UsageError(
+            f"dropout={OWN_RATES}: no variant can act at {listed(kept.left)}, where model={spec.model.name} drops; "
+            f"to keep its other rates, type {shlex.join(kept.words) if kept.words else 'dropout=none'}"
+        )
+    if not kept.words:
+        raise UsageError(
+            f"dropout={OWN_RATES}: model={spec.model.name} has no dropout with a rate above 0 of its own; choose a variant and "
+            f"a rate, such as dropout={_MORE[0]} dropout.rate=0.5"
+        )
+    return {**rest, "dropout": f"dropout={_MORE[0]}", **{text.partition("=")[0]: text for text in kept.words}}
+
+
+def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Iterator[str]:
+    """Yields a note for each user's network whose own dropout no arm has, although arms have other dropout in its place.
+
+    outlines: that of each run's model, by run id.
+    """
+    arms = {s.arm_id: (s, outlines[s.run_id]) for s in specs if s.run_id in outlines}.values()
+    by_model: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {}
+    for spec, found in arms:
+        own = {s.name: s.own for s in found.sites if s.own}
+        if own:
+            at = {p.site: p.rate for p in places(spec.variants, found.sites) if p.rate}
+            by_model.setdefault(spec.model.name, []).append((own, at))
+    for model, rates in by_model.items():
+        own = rates[0][0]
+        if any(at for _, at in rates) and not any(at == theirs for theirs, at in rates):
+            told = listed([f"{site} {rate:g}" for site, rate in own.items()], _TOLD)
+            yield (
+                f"model={model} drops at rates of its own ({told}), which no arm here has; to compare the network as it was "
+                f"written, add dropout={OWN_RATES}"
+            )
+
+
+def _variant(name: str, composer: Composer) -> DropoutSpec:
+    return composer.compose({"dropout": f"dropout={name}"}).spec.dropout
+
+
+def keeping(variants: Sequence[DropoutSpec], outline: Outline, more: Callable[[str], DropoutSpec]) -> Kept:
+    """Return what to type so that each site gets the rate that the network itself has there, and no other site any.
+
+    Parameters
+    ----------
+    variants : sequence of DropoutSpec
+        The arm's variants. Each site is given to the first that can act there.
+    outline : Outline
+        The outline of the network; sites with a rate of its own have `own`.
+    more : callable
+        Returns the variant of a name, for sites at which none of the arm's can act.
+    """
+    sites = outline.sites
+    left = {s.name: s.own for s in sites if s.own is not None}
+    if not any(left.values()):
+        return Kept()
+    chosen: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys([*(v.name for v in variants), *_MORE]):
+        if not any(left.values()):
+            break
+        spec = next((v for v in variants if v.name == name), None) or more(name)
+        mine = {s.name: left.pop(s.name) for s in sites if s.name in left and variant(spec).supports(s) is None}
+        if any(mine.values()):
+            chosen[name] = _keys(spec, mine, outline)
+    names = list(chosen)
+    words = [] if names == [v.name for v in variants] else [f"dropout={_listed(names)}"]
+    keys = ["dropout"] if len(names) == 1 else [f"dropout.{name}" for name in names]
+    words += [
+        setting(f"{key}.{last}", value)
+        for key, settings in zip(keys, chosen.values(), strict=True)
+        for last, value in settings.items()
+    ]
+    return Kept(tuple(words) if names else (), tuple(name for name, rate in left.items() if rate))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"[{','.join(names)}]"
+
+
+def _keys(spec: DropoutSpec, own: Mapping[str, float], outline: Outline) -> dict[str, Any]:
+    """Return the shortest keys with which a variant acts at each site at its own rate, and at 0 wherever there is none."""
+    ((usual, times),) = Counter(own.values()).most_common(1)
+    everywhere = _completed({"*": usual}, spec, own, outline)
+    if everywhere.keys() == {"*"}:
+        return {"rate": usual}  # the same run as an arm that was typed with this rate
+    return {"rates": everywhere if times > 1 else _completed({}, spec, own, outline)}
+
+
+def _completed(
+    common: Mapping[str, float], spec: DropoutSpec, own: Mapping[str, float], outline: Outline
+) -> dict[str, float]:
+    """Return `rates` that begin with those in common."""
+    rates = {**common, **{name: rate for name, rate in own.items() if rate != common.get("*")}}
+    reached = arm_rates(spec.model_copy(update={"rates": rates, "placement": None}), outline.sites)
+    return rates | {name: own.get(name, 0.0) for name, rate in reached.items() if rate != own.get(name, 0.0)}

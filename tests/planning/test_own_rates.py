@@ -1,0 +1,124 @@
+"""`dropout=own`: an arm in which a user's network drops what it dropped as it was written."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import plain_networks
+import pytest
+
+from dropbench.config.compose import Composer, composer
+from dropbench.errors import UsageError
+from dropbench.planning.advising import AS_WRITTEN, protocol
+from dropbench.planning.plan import Plan, make, single
+from dropbench.planning.variants import places
+
+MODULE = ("model=module", "data=digits", "data.n_train=60")
+NET = (*MODULE, "model.target=drops:Convolutions")
+OWN = {"maps": 0.25, "drop": 0.5, "drop@2": 0.5}
+
+
+@pytest.fixture
+def c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Composer]:
+    shutil.copy(plain_networks.__file__, tmp_path / "drops.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with composer() as found:
+        yield found
+
+
+def rates(plan: Plan) -> list[dict[str, float]]:
+    """The rates of each arm by site, where there are any."""
+    return [{p.site: p.rate for p in places(s.variants, plan.outlines[s.run_id].sites) if p.rate} for s in plan.specs]
+
+
+def test_a_run_has_the_rates_of_the_network(c: Composer) -> None:
+    assert rates(single([*NET, "dropout=own"], c)) == [OWN]
+
+
+@pytest.mark.parametrize("network", ["Attended", "Residual"])
+def test_every_site_has_its_rate_whatever_variants_it_takes(network: str, c: Composer) -> None:
+    plan = single([*MODULE, f"model.target=drops:{network}", "dropout=own"], c)
+    (spec,) = plan.specs
+    own = {site.name: site.own for site in plan.outlines[spec.run_id].sites if site.own}
+    assert len(spec.variants) == 2 and rates(plan) == [own]
+
+
+def test_in_a_grid_it_is_one_arm_at_any_rate_and_the_seed_changes_nothing(c: Composer) -> None:
+    plan = make([*NET, "dropout=none,own,standard", "dropout.rate=0.2,0.4", "seed=0,1"], c)
+    by_arm = {spec.arm_id: rate for spec, rate in zip(plan.specs, rates(plan), strict=True)}
+    assert list(by_arm.values()) == [{}, OWN, dict.fromkeys(OWN, 0.2), dict.fromkeys(OWN, 0.4)]
+    assert len(plan.specs) == 8 and not plan.warnings
+
+
+def test_three_arm_halves_the_rates_of_the_network(c: Composer) -> None:
+    plan = make([*NET, "study=three_arm", "dropout=own", "seed=0"], c)
+    assert rates(plan) == [{}, {site: rate / 2 for site, rate in OWN.items()}, OWN]
+
+
+def test_other_keys_of_dropout_are_kept(c: Composer) -> None:
+    (spec,) = single([*NET, "dropout=own", "dropout.per=batch", "dropout.rate=0.1"], c).specs
+    assert spec.dropout.options["per"] == "batch" and spec.dropout.rates == {"*": 0.5, "maps": 0.25}
+
+
+def test_a_study_may_have_it_as_arm_in_its_grid_or_for_all_arms(c: Composer, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "study"
+    folder.mkdir(parents=True)
+    both = "question: q\nbaseline: none\nseed: '0'\n"
+    (folder / "arm.yaml").write_text(both + "arms:\n  none: {dropout: none}\n  mine: {dropout: own}\n")
+    (folder / "all.yaml").write_text(both + "set: {dropout: own}\narms:\n  none: {dropout: none}\n  mine: {}\n")
+    grid = "question: q\nbaseline: dropout=none\nseed: '0'\ngrid: {dropout: [none, own]}\n"
+    (folder / "grid.yaml").write_text(grid)
+    with composer([tmp_path / "conf"]) as mine:
+        for study in ("arm", "all", "grid"):
+            assert rates(make([*NET, f"study={study}"], mine)) == [{}, OWN]
+
+
+def test_a_network_whose_rates_no_arm_has_is_told_of(c: Composer) -> None:
+    told = "model=module drops at rates of its own (maps 0.25, drop 0.5, drop@2 0.5), which no arm here has; "
+    (warning,) = make([*NET, "study=three_arm", "seed=0"], c).warnings
+    assert warning.startswith(told) and warning.endswith("add dropout=own")
+    assert not single([*NET, "dropout=none"], c).warnings
+    typed = 'dropout.rates={"*": 0.5, "maps": 0.25}'
+    assert not make([*NET, typed, "seed=0,1"], c).warnings
+
+
+def test_a_variant_of_the_user_may_have_the_name(c: Composer, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "dropout"
+    folder.mkdir(parents=True)
+    (folder / "own.yaml").write_text("# Mine\ndefaults: [standard, _self_]\nname: own\n")
+    with composer([tmp_path / "conf"]) as mine:
+        (spec,) = single([*NET, "dropout=own", "dropout.rate=0.1"], mine).specs
+        assert spec.dropout.name == "own" and spec.dropout.rate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("model=mlp", "dropout=own"),
+            "dropout=own: model=mlp has no dropout with a rate above 0 of its own; choose a",
+        ),
+        ((*NET, "dropout=[own,standard]"), "cannot be combined; write dropout=own"),
+        ((*NET, "dropout=onw"), "there is no such dropout; did you mean 'own'?"),
+    ],
+)
+def test_where_it_stands_for_nothing_a_sentence_says_so(words: tuple[str, ...], told: str, c: Composer) -> None:
+    with pytest.raises(UsageError) as refused:
+        single(words, c)
+    assert told in str(refused.value)
+
+
+def test_advise_compares_the_network_as_it_was_written(c: Composer) -> None:
+    chosen = protocol(NET, c)
+    arms = next(text for text in chosen.overrides if text.startswith("study.arms="))
+    assert f'"{AS_WRITTEN}": {{"dropout": own}}' in arms and chosen.arms == 6
+
+
+def test_advise_has_no_arm_twice(c: Composer) -> None:
+    for words in (("model=mlp",), (*MODULE, "model.target=drops:perceptron", "model.args.p=0.25")):
+        assert not any(AS_WRITTEN in text for text in protocol(words, c).overrides)
+    own = protocol([*MODULE, "model.target=drops:perceptron", "model.args.p=0.3"], c)
+    assert any(AS_WRITTEN in text for text in own.overrides)
