@@ -122,7 +122,7 @@ def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str
     ("network", "more", "kinds"),
     [
         ("Convolutions", ("model.sites=[one]",), "'dropout.rates="),
-        ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' dropout.spatial.rate=0.25 'dropout.standard.rates="),
+        ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' dropout.spatial.rate=0.25 '"),
         ("Attended", (), "'dropout=[standard,attention]' dropout.standard.rate=0.1 "),
         ("Residual", (), "'dropout=[standard,stochastic_depth]' dropout.st"),
     ],
@@ -215,7 +215,8 @@ def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixt
     )
     (here / "mypkg").mkdir()
     (here / "mypkg" / "net.py").write_text(python)
-    listed, swept = (line.split()[1:] for line in shell.splitlines())
+    listed, *sweeps = (line.split()[1:] for line in shell.splitlines())
     assert dropbench(capsys, *listed).out == shown
     short = ("data.n_train=40", "train.epochs=1", "seed=0", "execute.workers=1", "device=cpu")
-    assert dropbench(capsys, *swept, *short).code == 0
+    for words in sweeps:
+        assert dropbench(capsys, *(word for word in words if not word.startswith("seed=")), *short).code == 0
