@@ -124,7 +124,7 @@ def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str
         ("Convolutions", ("model.sites=[one]",), "'dropout.rates="),
         ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' dropout.spatial.rate=0.25 '"),
         ("Attended", (), "'dropout=[standard,attention]' dropout.standard.rate=0.1 "),
-        ("Residual", (), "'dropout=[standard,stochastic_depth]' dropout.st"),
+        ("Residual", (), "'dropout=[standard,stochastic_depth]' 'dropout.standard.rates="),
     ],
 )
 def test_what_keeps_the_rates_of_a_network_does_so(
