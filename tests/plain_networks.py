@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -134,16 +136,34 @@ class Encoder(nn.Module):
 
 
 class Attended(nn.Module):
-    """torch's transformer encoder over a sequence of features."""
+    """torch's transformer encoder over a sequence of features; without `batch_first` it attends to the other examples."""
 
-    def __init__(self, in_features: int, num_classes: int, width: int = 16) -> None:
+    def __init__(self, in_features: int, num_classes: int, width: int = 16, batch_first: bool = True) -> None:
         super().__init__()
         self.up = nn.Linear(in_features, width)
-        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(width, 4, 32, 0.1, batch_first=True), 2)
+        layer = nn.TransformerEncoderLayer(width, 4, 32, 0.1, batch_first=batch_first)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=batch_first)
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.encoder(self.up(x)).mean(1))
+        return logits
+
+
+class Causal(nn.Module):
+    """A temporal convolutional network with torch's older `weight_norm`, as its authors published it."""
+
+    def __init__(self, input_size: int, num_classes: int) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            self.conv = nn.utils.weight_norm(nn.Conv1d(input_size, 8, 3, padding=2))
+        self.drop = nn.Dropout(0.2)
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop(self.conv(x.transpose(1, 2))[..., :-2].relu())
+        logits: Tensor = self.head(x[..., -1])
         return logits
 
 

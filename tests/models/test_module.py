@@ -334,6 +334,24 @@ def test_it_goes_on_from_where_it_was_saved(name: str, args: dict[str, Any]) -> 
     assert not differences(run, Trained(run), Trained(run, states=states_at(1, 2, run)))
 
 
+def test_weights_that_are_computed_from_others_train_too() -> None:
+    """The older `weight_norm` keeps a tensor that `deepcopy` refuses."""
+    model = made("Causal", SEQUENCE)
+    assert [s.name for s in model.sites] == ["input", "drop", "head.weight"]
+    run = make_spec(HOST, options={"target": "plain_networks.Causal"}, rate=0.5, epochs=1)
+    result = Trained(run)[run]
+    assert result.status == "completed"
+
+
+@pytest.mark.parametrize("name", ["Attended", "Rows"])
+def test_a_network_that_mixes_examples_is_refused(name: str) -> None:
+    """Attention across examples too, whose outputs follow the order of the examples."""
+    args = {"Attended": {"batch_first": False}, "Rows": {"batch_first": False, "mixed": True}}[name]
+    options: dict[str, Any] = {"target": f"plain_networks.{name}", "args": args}
+    with pytest.raises(UsageError, match=r"depends on the other examples of the batch"):
+        Module.view_of([SEQUENCE], 5, "classify", **options)
+
+
 def test_networks_without_a_stack_say_why() -> None:
     run = make_spec(HOST, options={"target": "plain_networks.Rows", "args": {"input_size": 8}}, rate=0.5, epochs=1)
     (note,) = Trained(run)[run].notes

@@ -96,6 +96,16 @@ def find(
     return Found(_in_depth(places), idle, tuple(name for name, _ in net.named_modules() if name in parts[0]))
 
 
+def copied(net: nn.Module, current: Current) -> tuple[nn.Module, Current]:
+    """Returns copies of a module and of the object that its taken submodules share: a call may change a module's state.
+
+    `deepcopy` refuses a tensor that was computed from others, such as the weight of `torch.nn.utils.weight_norm`; the copy
+    holds its numbers.
+    """
+    kept = (t for part in net.modules() for t in vars(part).values() if isinstance(t, Tensor) and not t.is_leaf)
+    return copy.deepcopy((net, current), {id(t): t.detach() for t in kept})
+
+
 def _dry(
     net: nn.Module, current: Current, forward: Forward, x: Tensor
 ) -> tuple[list[Heard], dict[tuple[str, int], str], set[str]]:
@@ -104,8 +114,7 @@ def _dry(
     Returns the calls of taken submodules, for each call whose output only one layer reads that layer's weights, and the names
     of all submodules that output a tensor.
     """
-    with torch.no_grad():
-        module, its = copy.deepcopy((net, current))
+    module, its = copied(net, current)
     heard: list[Heard] = []
     made: dict[int, str] = {}
     its.heard, its.made, its.examples = heard, made, len(x)
