@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -147,23 +145,6 @@ class Attended(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.encoder(self.up(x)).mean(1))
-        return logits
-
-
-class Causal(nn.Module):
-    """A temporal convolutional network with torch's older `weight_norm`, as its authors published it."""
-
-    def __init__(self, input_size: int, num_classes: int) -> None:
-        super().__init__()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            self.conv = nn.utils.weight_norm(nn.Conv1d(input_size, 8, 3, padding=2))
-        self.drop = nn.Dropout(0.2)
-        self.head = nn.Linear(8, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.drop(self.conv(x.transpose(1, 2))[..., :-2].relu())
-        logits: Tensor = self.head(x[..., -1])
         return logits
 
 
