@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dropbench.config import several
 from dropbench.config.options import GROUPS, KEYS, group_of, options, text_of
 from dropbench.config.regularizers import chosen, meant
+from dropbench.config.shape import no_rate
 from dropbench.config.typed import text
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
@@ -79,6 +80,8 @@ def _no_key(
         return f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'"
     group = parent.replace(".", "/")
     group = several.SCHEDULE if group_of(group) == several.SCHEDULE else group
+    if key == "dropout.rate":
+        return no_rate(leaves.get("dropout.name"))
     if group in GROUPS and (owners := _having(last, options(group, extra))):
         return f"'{key}' is not a key of {group}={leaves.get(f'{parent}.name')}; it belongs to {group}={' or '.join(owners)}"
     if not parent and (whole := [k for k in (*GROUPS, *leaves) if k.endswith((f"/{key}", f".{key}"))]):

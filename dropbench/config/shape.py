@@ -20,7 +20,7 @@ _SEVERAL = {"metric": "measure", BESIDE: "use"}
 def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
     """Returns the tree, with an empty `regularizer` if it has none.
 
-    Raises UsageError for an unknown key, and for a plain value where a mapping is needed.
+    Raises UsageError for an unknown key, for a plain value where a mapping is needed, and for a variant without a rate.
     """
     if unknown := [key for key in tree if key not in KEYS]:
         raise UsageError(f"'{unknown[0]}' is not a key here; {nearest(unknown[0], KEYS)}")
@@ -30,17 +30,17 @@ def checked_tree(tree: dict[str, Any]) -> dict[str, Any]:
             hint = f"write eval.mode={written(node)}" if key == "eval" else f"it must hold keys, such as {key}.name"
             raise UsageError(f"{key}={written(node)}: {hint}")
     for key, node in nodes(tree["dropout"]).items():
+        if "rate" not in node:  # it would drop nothing, and be the arm without dropout
+            raise UsageError(no_rate(node.get("name")))
         if not isinstance(schedule := node.get("schedule", {}), Mapping):
             group = f"{key}.schedule".replace(".", "/")
             raise UsageError(f"{key}.schedule={written(schedule)}: write {group}={written(schedule)}")
-    for group, purpose in _SEVERAL.items():
-        for name, node in (tree.get(group) or {}).items():
-            if not isinstance(node, Mapping):
-                raise UsageError(
-                    f"{group}.{name}={written(node)}: write {group}=[{name}] to {purpose} it, and {group}.{name}.KEY=... for "
-                    "its options"
-                )
     return {**tree, BESIDE: tree.get(BESIDE) or {}}
+
+
+def no_rate(variant: object) -> str:
+    """Returns what to write in the file of a variant that lacks the keys of all variants."""
+    return f"dropout/{variant}.yaml sets no rate; begin it with the keys that every variant has: defaults: [_common]"
 
 
 EPOCHS, UPDATES = "train.epochs", "train.updates"
@@ -80,14 +80,19 @@ def check_names(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) ->
 
 
 def _check_several(tree: Mapping[str, Any], chosen: Mapping[str, Sequence[str]]) -> None:
-    """Checks the names in the groups from which a run may choose several options."""
-    for group in _SEVERAL:
+    """Checks the groups from which a run may choose several options: each is a mapping below its name."""
+    for group, purpose in _SEVERAL.items():
         for option in chosen.get(group, ()):
             if option not in tree[group]:
                 raise UsageError(
                     f"{group}={option}: {group}/{option}.yaml must hold one key, {option}, with all of the {group} below it"
                 )
         for key, node in tree[group].items():
+            if not isinstance(node, Mapping):
+                raise UsageError(
+                    f"{group}.{key}={written(node)}: write {group}=[{key}] to {purpose} it, and {group}.{key}.KEY=... for "
+                    "its options"
+                )
             if node.get("name") not in (None, key):
                 raise UsageError(
                     f"{group}.{key} has the name {written(node['name'])}; write name: {key} in {group}/{key}.yaml"

@@ -58,6 +58,24 @@ def test_own_classes_train(
     assert ("trained stacked by vmap" in said.err) == ("model=tiny" in words)
 
 
+@pytest.mark.parametrize("typed", [[], ["dropout.rate=0.3"]])
+def test_a_variant_without_a_rate_is_not_the_arm_without_dropout(mine: Path, typed: list[str]) -> None:
+    file = mine / "dropout" / "half.yaml"
+    file.write_text(file.read_text().replace("defaults:\n  - _common\n", ""))
+    with composer([mine]) as c, pytest.raises(UsageError) as error:
+        composed(c, "dropout=half", *typed)
+    assert str(error.value).startswith("dropout/half.yaml sets no rate; begin it with the keys that every variant has")
+
+
+@pytest.mark.parametrize("group", ["metric", "regularizer"])
+def test_a_part_of_several_has_its_keys_below_its_name(mine: Path, group: str) -> None:
+    (mine / group).mkdir(exist_ok=True)
+    (mine / group / "flat.yaml").write_text("# Mine\n_target_: my_metric.flat\nname: flat\n")
+    with composer([mine]) as c, pytest.raises(UsageError) as error:
+        composed(c, f"{group}=[flat]")
+    assert str(error.value).startswith(f"{group}=flat: {group}/flat.yaml must hold one key, flat, with all of the")
+
+
 def test_an_own_study(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("study=pair", "--conf", str(mine), "data=wine", "model.widths=[4]", "train.epochs=1")
     said = dropbench(capsys, "sweep", *words)
