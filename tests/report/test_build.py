@@ -115,7 +115,7 @@ def test_filters(fake: Any, put: Any, store: Any, filters: list[str], n: int) ->
         (["dropout=none", "dropout.rate=0.5"], "no stored run fits all of these at once: dropout=none"),
         (["mlp"], "'mlp' is not a filter: write key=value"),
         (["model="], "'model=' is not a filter"),
-        (["study=three_arm"], "no study has been run here; to make some: dropbench sweep study=three_arm"),
+        (["study=three_arm"], "no study has been run here; to train some runs, type: dropbench sweep study=three_arm"),
     ],
 )
 def test_a_filter_that_cannot_match_is_a_sentence(

@@ -15,7 +15,7 @@ from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store
 from dropbench.store.epochs import Epochs, epochs_of, monitored
 from dropbench.store.index import Index
 
-RUN_SOMETHING = "to make some: dropbench sweep study=three_arm"
+RUN_SOMETHING = "to train some runs, type: dropbench sweep study=three_arm"
 
 
 @dataclass

@@ -171,7 +171,7 @@ def test_the_matrix_has_every_verdict(built: Any) -> None:
             assert cell.says.rstrip("?") == c.verdicts[label].direction
             assert cell.sure == c.verdicts[label].confirmed
     assert overall(built.comparisons) == (
-        "In 1 of 2 comparisons an arm does better than its baseline; in all of them one does worse"
+        "In 1 of 2 comparisons an arm does better than its baseline; in all of them an arm does worse"
     )
 
 

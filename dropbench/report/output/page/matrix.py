@@ -72,7 +72,7 @@ def overall(comparisons: Sequence[Comparison]) -> str:
     better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")
     some = f"In {'all' if ups == n else ups} of {n} comparisons an arm does {better} than its baseline"
     first = some if ups else f"In none of {n} comparisons does any arm do {better} than its baseline"
-    return first + (f"; in {'all' if downs == n else downs} of them one does {worse}" if downs else "")
+    return first + (f"; in {'all' if downs == n else downs} of them an arm does {worse}" if downs else "")
 
 
 def _any(c: Comparison, ways: Sequence[str]) -> bool:
