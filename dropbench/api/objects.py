@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def as_settings(data: Any = None, target: str | None = None, model: Any = None) 
 
     Parameters
     ----------
-    data : Table, DataFrame, (x, y) or (x, y, parts), optional
+    data : Table, DataFrame, Dataset, (x, y) or (x, y, parts), optional
         See `sweep`.
     target : str, optional
         The column of a DataFrame to predict.
@@ -70,7 +71,7 @@ def as_settings(data: Any = None, target: str | None = None, model: Any = None) 
     UsageError
         For other objects, and for a network without a source.
     """
-    if target is not None and not hasattr(data, "columns"):
+    if target is not None and not hasattr(data, "columns") and not isinstance(data, str | os.PathLike):
         raise UsageError("target names the column of a DataFrame to predict: also give data=frame")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dropbench-")))
@@ -104,7 +105,12 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
         return _frame(data, target, folder)
     if isinstance(data, Table):
         return _table(data, folder)
-    if isinstance(data, tuple) and len(data) in (2, 3):
+    sets = data if isinstance(data, tuple | list) else (data,)
+    if len(sets) in (1, 2, 3) and all(map(_is_dataset, sets)):
+        from dropbench.api.arrays import of_datasets, table_of
+
+        return _table(table_of(*of_datasets(sets)), folder)
+    if isinstance(data, tuple) and len(data) in (2, 3) and not (len(data) == 3 and not isinstance(data[2], Mapping)):
         from dropbench.api.arrays import table_of
 
         return _table(table_of(*data), folder)
@@ -113,10 +119,19 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
             f"data={str(data)!r} looks like a file: name it in settings, such as 'data=csv', "
             f"{{'data.path': {str(data)!r}, 'data.target': 'COLUMN'}}, or read it and give a DataFrame with target='COLUMN'"
         )
+    if hasattr(data, "dataset"):
+        raise UsageError(f"data is a {type(data).__name__}: give what it loads from, data=loader.dataset")
     raise UsageError(
-        f"data is a {type(data).__name__}: give (x, y), (x, y, {{'test': rows}}), a DataFrame with target='y' or a Table; the "
-        "name of a data set is a setting, 'data=digits'"
+        f"data is a {type(data).__name__}: give (x, y), (x, y, {{'test': rows}}), a DataFrame with target='y', a Dataset of "
+        "torch that has a length, or a Table; the name of a data set is a setting, 'data=digits'"
     )
+
+
+def _is_dataset(data: Any) -> bool:
+    """Return whether it is a data set of torch whose items have numbers."""
+    from torch.utils.data import Dataset
+
+    return isinstance(data, Dataset) and hasattr(data, "__len__")
 
 
 def _table(table: Table, folder: Path) -> list[str]:
@@ -157,7 +172,10 @@ def _with_target(x: Any, y: Any, parts: Mapping[str, Any] | None = None) -> tupl
     if not parts:
         return frame, None, name
     if set(parts) != {"test"}:
-        raise UsageError("data=(x, y, parts): with a DataFrame, parts may hold only {'test': row numbers}")
+        raise UsageError(
+            "data=(x, y, parts): with a DataFrame, parts may hold only {'test': row numbers}; data.group=COLUMN, "
+            "data.time=COLUMN and data.weight=COLUMN name columns of it"
+        )
     chosen = np.zeros(len(frame), dtype=bool)
     chosen[np.asarray(parts["test"])] = True
     return frame[~chosen], frame[chosen], name
@@ -170,6 +188,13 @@ def network_path(model: Any) -> str:
     """
     if isinstance(model, str):
         raise UsageError(f"model={model!r} is a name: give it as a setting, 'model={model}'")
+    if isinstance(model, partial):
+        typed = {f"model.args.{key}": value for key, value in model.keywords.items()}
+        name = getattr(model.func, "__name__", "NAME")
+        raise UsageError(
+            f"model is a partial: give {name} itself and its arguments as settings, {typed}, or write a function, "
+            "def net(num_classes): ..."
+        )
     if not callable(model) or not hasattr(model, "__qualname__"):
         kind = type(model).__name__
         raise UsageError(

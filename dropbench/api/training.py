@@ -48,7 +48,8 @@ def sweep(
         Settings as on the command line, `"study=three_arm"`, `"dropout.rate=0.1,0.5"`, or `{"train.lr": 0.01}`.
     data : object, optional
         Used instead of `"data=..."`: arrays `(x, y)` as `arrays.table_of` takes them, `(x, y, {"test": rows})` with the row
-        numbers of a test split, a DataFrame with `target`, or a `dropbench.data.base.Table`. Data are identified by content.
+        numbers of a test split, a DataFrame with `target`, a Dataset of torch whose items are pairs, or several,
+        `(train, test)`, or a `dropbench.data.base.Table`. Data are identified by content.
     target : str, optional
         The column of a DataFrame to predict. The DataFrame is read like a CSV file, with the same settings, such as
         `"data.task=regress"`.

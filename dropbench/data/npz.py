@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dropbench.data.base import Table
 from dropbench.data.tabular.read import check_memory, found
-from dropbench.data.tabular.target import Asked, target_of
+from dropbench.data.tabular.target import Asked, one_column, one_each, target_of
 from dropbench.errors import UsageError
 from dropbench.hardware.ram import ram
 from dropbench.identity import PATH, data_name
@@ -22,6 +22,7 @@ from dropbench.identity import PATH, data_name
 Arrays = Mapping[str, NDArray[Any]]
 Axes = Literal["auto", "F", "TF", "HW", "CHW", "HWC"]
 _PARTS = ("train", "val", "test")
+_READ = (*_PARTS, *(name + end for name in "xy" for end in ("", "_val", "_test")))
 _CHANNELS = (1, 3, 4)
 
 
@@ -61,6 +62,7 @@ def load(root: Path, download: bool, *, path: str | None = None, task: Asked = "
         values.div_(255)
     if axes == "HWC":
         values = values.permute(0, 3, 1, 2).contiguous()
+    unused = [name for name in arrays if name.removesuffix("_train") not in _READ]
     target = target_of(_cells(y), "classify" if task == "auto" and y.dtype.kind in "iubSU" else task)
     return Table(
         name=data_name({"name": "npz", PATH: str(file)}),
@@ -72,7 +74,10 @@ def load(root: Path, download: bool, *, path: str | None = None, task: Asked = "
         files=(file,),
         task=target.task,
         classes=target.classes,
-        notes=() if target.note is None else (target.note,),
+        notes=(
+            *([] if target.note is None else [target.note]),
+            *([f"arrays that are not used: {', '.join(unused)}"] if unused else []),
+        ),
         train=parts.get("train"),
         val=parts.get("val"),
         test=parts.get("test"),
@@ -104,7 +109,7 @@ def _whole(file: Path, arrays: Arrays) -> tuple[NDArray[Any], NDArray[Any], dict
     if missing := [name + end for end in ends for name in ("x", "y") if name + end not in held]:
         raise UsageError(f"{file} has no array '{missing[0]}'; it contains {', '.join(arrays) or 'nothing'}")
     xs = [held[f"x{end}"] for end in ends]
-    ys = [_column(held[f"y{end}"]) for end in ends]
+    ys = [one_column(held[f"y{end}"]) for end in ends]
     for x, y in zip(xs, ys, strict=True):
         _check_shapes(file, x, y, xs[0])
     starts = np.cumsum([len(x) for x in xs])
@@ -120,14 +125,12 @@ def _whole(file: Path, arrays: Arrays) -> tuple[NDArray[Any], NDArray[Any], dict
     return np.concatenate(xs), np.concatenate(ys), own or _with_val(rows, int(starts[-1]))
 
 
-def _column(y: NDArray[Any]) -> NDArray[Any]:
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-
-
 def _check_shapes(file: Path, x: NDArray[Any], y: NDArray[Any], first: NDArray[Any]) -> None:
     if y.ndim != 1 or x.ndim < 2 or len(x) != len(y):
+        several = f": {one_each(y)}" if y.ndim == 2 and len(x) == len(y) else ""
         raise UsageError(
-            f"{file}: x has the shape {list(x.shape)} and y {list(y.shape)}; they must be [n, ...] and [n], a label per example"
+            f"{file}: x has the shape {list(x.shape)} and y {list(y.shape)}; they must be [n, ...] and [n], a label per "
+            f"example{several}"
         )
     if x.shape[1:] != first.shape[1:]:
         raise UsageError(

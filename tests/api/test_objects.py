@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pandas as pd
 import pytest
 import torch
 from graphs import graph_table
+from scipy.sparse import csr_matrix
 from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import dropbench as db
 from dropbench.api import objects
@@ -70,6 +73,41 @@ def test_arrays_are_a_table(x: Any, y: Any, axes: str, task: str, classes: tuple
     assert axes != "CHW" or float(table.x.max()) == 1.0
 
 
+def test_what_belongs_to_each_row_is_given_beside() -> None:
+    days = np.datetime64("2024-01-01") + np.arange(120)
+    beside = {"test": Y > 0, "groups": np.where(Y, "b", "a"), "weights": np.ones((120, 1))}
+    table, later = table_of(X, Y[:, None], beside), table_of(X, Y, {"times": days})
+    assert (
+        table.test is not None and table.test.tolist() == np.flatnonzero(Y).tolist() and table.y.tolist() == Y.tolist()
+    )
+    assert table.groups is not None and table.groups.tolist() == Y.tolist()
+    assert table.weights is not None and table.weights.dtype == torch.float32 and later.times is not None
+    assert later.times.diff().eq(24 * 3600 * 1e9).all()
+
+
+class Pairs(Dataset[Any]):
+    def __init__(self, rows: slice = slice(None), size: int = 4) -> None:
+        self.x, self.y, self.size = torch.tensor(X[rows]).float(), Y[rows], size
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        return self.x[i, : self.size if i == 1 else 4], int(self.y[i])
+
+
+def test_data_sets_of_torch_are_their_arrays(tmp_path: Path) -> None:
+    here = {**ONE, "results": tmp_path}
+    arrays = db.train(here, data=(X, Y))
+    for data in (Pairs(), TensorDataset(torch.tensor(X), torch.tensor(Y))):
+        assert db.train(here, data=data).folder == arrays.folder
+    test = {"test": range(100, 120)}
+    assert (
+        db.train(here, data=(Pairs(slice(100)), Pairs(slice(100, 120)))).folder
+        == db.train(here, data=(X, Y, test)).folder
+    )
+
+
 @pytest.mark.parametrize(
     ("y", "task", "note"),
     [
@@ -105,6 +143,19 @@ def test_the_warning_of_a_target_is_shown(tmp_path: Path, capfd: pytest.CaptureF
         ((X, Y, {"tests": [1]}), "did you mean 'test'"),
         (([[1.0, float("nan")]] * 120, Y), "every number must be finite"),
         ("digits", "'data=digits'"),
+        ((X, np.eye(2)[Y]), r"y has the shape \[120, 2\] and x \[120, 4\]: y holds a 1 at .* give y\.argmax\(1\)"),
+        ((X, X[:, :2]), r"several targets per row, .* give one column, such as y\[:, 0\]"),
+        (({"a": X}, Y), "x is a dict: a network gets one array .* join several by numpy.concatenate"),
+        (((X, Y), (X, Y)), r"x is a tuple: .* for a test split of your own give \(x, y, \{'test': rows\}\)"),
+        (([[1], [1, 2]] * 60, Y), "x holds parts of different shapes"),
+        ((csr_matrix(X), Y), r"x is a csr_matrix, in which zeros are left out: give x\.toarray\(\)"),
+        ((X.astype(object), Y), r"give x\.astype\(float\)"),
+        ((X, Y, {"test": [0.5]}), "test must hold row numbers from 0, or true and false for each of the 120 rows"),
+        ((X, Y, {"groups": Y[:5]}), r"groups has the shape \[5\]; it must be one value for each of the 120 rows"),
+        ((X, Y, {"weights": ["a"] * 120}), "weights has the type <U1; it must hold numbers"),
+        (DataLoader(Pairs()), r"data is a DataLoader: give what it loads from, data=loader\.dataset"),
+        (Pairs(size=3), r"examples of the Pairs have the shapes \[4\] and \[3\]"),
+        (TensorDataset(torch.tensor(X)), r"item 0 of the TensorDataset is a tuple: each must be a pair \(x, y\)"),
         ("my.csv", r"data='my\.csv' looks like a file: .* 'data=csv', \{'data\.path': 'my\.csv'"),
         (Path("my.csv"), "looks like a file"),
         (pd.DataFrame(X), "its columns are 0, 1, 2, 3"),
@@ -122,6 +173,7 @@ def test_what_is_no_data_is_told(data: Any, said: str) -> None:
         (nn.Linear(4, 2), "model is a Linear: give the class"),
         (lambda n_classes: nn.Linear(4, n_classes), "model is a lambda"),
         (int, "model"),
+        (partial(nn.Linear, bias=False), r"model is a partial: give Linear itself .*\{'model\.args\.bias': False\}"),
     ],
 )
 def test_what_is_no_network_is_told(model: Any, said: str) -> None:

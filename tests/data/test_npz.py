@@ -98,6 +98,11 @@ def test_parts_as_row_numbers(tmp_path: Path) -> None:
     assert parts(train=np.arange(22), test=[22, 23]) == [None, None, [22, 23]]
 
 
+def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
+    assert loaded(tmp_path, {"x": X, "y": Y[:, None], "test": [3]}).notes == ()
+    assert loaded(tmp_path, {"x_train": X, "y_train": Y, "groups": Y}).notes == ("arrays that are not used: groups",)
+
+
 @pytest.mark.parametrize(
     ("arrays", "options", "message"),
     [
@@ -105,7 +110,8 @@ def test_parts_as_row_numbers(tmp_path: Path) -> None:
         ({"a": X}, {}, "has no array 'x'; it contains a"),
         ({"x": X, "y": Y, "x_test": X}, {}, "has no array 'y_test'"),
         ({"x": X, "y": Y[:5]}, {}, r"x has the shape \[24, 5\] and y \[5\]"),
-        ({"x": X, "y": np.eye(3)[Y]}, {}, r"y \[24, 3\]; they must be \[n, ...\] and \[n\], a label per example"),
+        ({"x": X, "y": np.eye(3)[Y]}, {}, r"y \[24, 3\]; they must be \[n, ...\] and \[n\], .*: give y\.argmax\(1\)"),
+        ({"x": X, "y": X}, {}, r"a label per example: several targets per row, .*: give one column, such as y\[:, 0\]"),
         (
             {"x": X, "y": Y, "x_test": X[:, :2], "y_test": Y},
             {},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -35,6 +35,22 @@ class Target:
     y: Tensor
     classes: tuple[str, ...] = ()
     note: str | None = None
+
+
+def one_column(y: NDArray[Any]) -> NDArray[Any]:
+    """Returns targets [n, 1] as [n], and others as they are."""
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def one_each(y: NDArray[Any]) -> str:
+    """Returns what to give for targets that are not one value per row, for messages."""
+    if y.ndim != 2:
+        return "y must be one value per row of x"
+    if y.dtype.kind in "biuf" and bool(((y == 0) | (y == 1)).all()) and bool((y.sum(1) == 1).all()):
+        return "y holds a 1 at the class of each row: give y.argmax(1)"
+    return (
+        "several targets per row, such as several labels, cannot be learned together: give one column, such as y[:, 0]"
+    )
 
 
 def target_of(cells: pd.Series, task: Asked) -> Target:
