@@ -105,14 +105,13 @@ def trained_in(store: Store, runs: Iterable[str], workers: int) -> float:
 
 def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None, seconds: float) -> Before:
     assert plan.course is not None
-    looks = plan.course.rule.looks
-    taken = sum(stage.name == "comparison" for stage in plan.course.stages)
+    looks, ended = plan.course.rule.looks, plan.course.ended
     protocol = replace(
         chosen,
         epochs=chosen.epochs if epochs is None else epochs,
         at_most=looks[-1] if looks else chosen.at_most,
     )
-    return Before(protocol, plan.course.ended, plan.course.ended and taken < len(looks), seconds)
+    return Before(protocol, ended, ended and bool(looks) and plan.course.looks[-1] < looks[-1], seconds)
 
 
 def _epochs(plan: StoredPlan) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dropbench.cli.stages import looking
+from dropbench.cli.stages import looking, resumed
 from dropbench.config.sweeps import MOST_RUNS
 from dropbench.errors import UsageError
 
@@ -59,4 +59,4 @@ def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_ru
         most=max_runs,
     )
     check(asked.first)
-    return asked
+    return resumed(asked)

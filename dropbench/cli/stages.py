@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.work import arranged
@@ -82,12 +83,13 @@ def looking(at_most: int | None) -> Looking:
     from dropbench.planning.continuing import Looking
     from dropbench.report.statistics.looks import looks
 
-    known: dict[tuple[str, int], bool] = {}
+    known: dict[tuple[str, tuple[int, ...]], bool] = {}
 
     def settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
-        if (plan.plan_id, look) not in known:
-            known[plan.plan_id, look] = _settled(plan, look, of)
-        return known[plan.plan_id, look]
+        key = plan.plan_id, of[: look + 1]
+        if key not in known:
+            known[key] = _settled(plan, look, of)
+        return known[key]
 
     return Looking(at_most, looks, settled)
 
@@ -96,18 +98,50 @@ def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
     """Return whether the report on these runs confirms a verdict on every arm, at the level of this look."""
     from dropbench.report import for_plan
     from dropbench.store import Course as StoredCourse
-    from dropbench.store import Rule, Store, StoredStage
+    from dropbench.store import Rule, Store
 
-    runs = [s.run_id for s in plan.specs]
-    taken = [StoredStage(name="comparison", runs=runs)] * (look + 1)
-    kept = replace(_compared(plan, ""), course=StoredCourse(rule=Rule(looks=list(of)), stages=taken))
+    taken = StoredCourse(rule=Rule(looks=list(of)), stages=[], looked=list(of[: look + 1]))
+    kept = replace(_compared(plan, ""), course=taken)
     report = for_plan(Store(plan.settings.results), kept)
     contrasts = [c for comparison in report.comparisons for c in comparison.verdicts.values()]
     return bool(contrasts) and all(c.confirmed for c in contrasts)
 
 
+def resumed(course: Course) -> Course:
+    """Return the course with the looks between planned ones that its stored plan knows of."""
+    from dropbench.store import Store
+
+    if not course.looks:
+        return course
+    known = (p.course for p in Store(course.first.settings.results).plans() if p.plan_id == course.plan_id)
+    stored = next((one for one in known if one is not None and one.looked), None)
+    return course if stored is None else replace(course, unplanned=tuple({*stored.looks} - {*course.looks}))
+
+
+def looked_now(course: Course, seen: Seen) -> Course:
+    """Return the course with a look at the seeds that all arms have by now, if it is stopped between two of its looks.
+
+    With fewer seeds than any verdict needs it is no look, nor if runs of other machines are missing: then nothing is shown.
+    """
+    from dropbench.planning.continuing import COMPARISON
+    from dropbench.report.statistics.interval import MIN_PAIRS
+
+    if not course.looks:
+        return course
+    last = course.stages(seen.known)[-1]
+    if seen.elsewhere(s.run_id for s in last.plan.specs):
+        return course
+    left = {s.seed for s in last.plan.specs if seen.known(s.run_id) is None}
+    n = sum(1 for _ in takewhile(lambda seed: seed not in left, course.seeds))
+    new = last.name == COMPARISON and bool(left) and n >= MIN_PAIRS and n not in course.every_look
+    return replace(course, unplanned=(*course.unplanned, n)) if new else course
+
+
 def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPlan:
-    """Return a course as far as it is known, for `Store.write_plan`. It compares its last stage, if that is a comparison.
+    """Return a course as far as it is known, for `Store.write_plan`.
+
+    It compares the runs of its last look, so that a report which is read while later ones are trained is no look. Before the
+    first look it compares the runs of its last stage, if that is a comparison.
 
     began: when the command was started, ISO 8601, UTC. over: whether no run of the last stage is to be tried again.
     """
@@ -115,17 +149,27 @@ def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPl
     from dropbench.planning.continuing import COMPARISON
 
     stages = course.stages(seen.known)
-    kept = _compared(stages[-1].plan, began)
+    comparisons = [s for s in stages if s.name == COMPARISON]
+    ended = [s for s in comparisons if s.done(seen.known)]
+    kept = _compared((ended or stages)[-1].plan, began)
     if course.rule is None:
         return kept
+    looks = course.every_look or (len(course.seeds),)
+    # The next stage has the runs of a look between planned ones too.
+    within = [s for s, n in zip(comparisons, looks, strict=False) if n not in course.looks and s is not stages[-1]]
     going = store.Course(
         rule=course.rule,
-        stages=[store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs]) for s in stages],
+        stages=[
+            store.StoredStage(name=s.name, runs=[spec.run_id for spec in s.plan.specs])
+            for s in stages
+            if s not in within
+        ],
         tuned=course.tuned(seen.known),
         ended=over and stages[-1].done(seen.known),
+        looked=list(course.every_look[: len(ended)]),
     )
     kept = replace(kept, plan_id=course.plan_id, course=going)
-    return kept if stages[-1].name == COMPARISON else replace(kept, arms={}, tables={}, runs=[])
+    return kept if comparisons else replace(kept, arms={}, tables={}, runs=[])
 
 
 def let_go(stages: Sequence[Stage], ended: Find, store: Store) -> None:

@@ -20,7 +20,7 @@ from dropbench.cli.outcome import Done, failed_runs, tell
 from dropbench.cli.programs import carried_out
 from dropbench.cli.several_studies import carry_out_each, each_study
 from dropbench.cli.sharding import share, tell_rest, tell_share
-from dropbench.cli.stages import Seen, as_stored, let_go, rest
+from dropbench.cli.stages import Seen, as_stored, let_go, looked_now, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dropbench.planning.continuing import Course
     from dropbench.planning.plan import Plan
     from dropbench.spec import RunSpec
-    from dropbench.store import Store, StoredCheck, StoredProgram
+    from dropbench.store import Store, StoredCheck, StoredPlan, StoredProgram
 
 
 def sweep(
@@ -242,10 +242,16 @@ def pursue(
         if policy.reached(failed_runs(stored)) or len(known) == len(stages):
             break
     shown.errors(f"{reason}; the runs that need it are left out" for reason in plan.unplanned)
-    kept = replace(as_stored(course, seen, began, over=stages[-1].done(seen.ended)), checks=checks, programs=programs)
+    kept = replace(_as_it_ended(course, seen, began, task), checks=checks, programs=programs)
     if kept.course is not None:  # store how far the course has come
         store.write_plan(kept)
     return Done(kept, plan, stored, store, elsewhere=seen.elsewhere(s.run_id for s in plan.specs))
+
+
+def _as_it_ended(course: Course, seen: Seen, began: str, task: Task | None) -> StoredPlan:
+    """Return a course as this command leaves it, for the store. Its outcome is shown, unless it is a task: that is a look."""
+    left = course if task is not None else looked_now(course, seen)
+    return as_stored(left, seen, began, over=left.stages(seen.ended)[-1].done(seen.ended))
 
 
 def _stated(

@@ -86,6 +86,8 @@ class Course:
         Ids of the runs by which the compared arms were chosen.
     pilot : Plan or None
         The arms under separate seeds, which tell the power of the comparison before it is made.
+    unplanned : tuple of int
+        After how many seeds it was judged besides, because a command was stopped between two looks.
     """
 
     whole: Plan | None
@@ -94,11 +96,17 @@ class Course:
     settled: Settled = _never
     confirms: tuple[str, ...] = ()
     pilot: Plan | None = None
+    unplanned: tuple[int, ...] = ()
+
+    @property
+    def every_look(self) -> tuple[int, ...]:
+        """The planned looks and those that were taken besides, increasing; empty if it is judged once."""
+        return tuple(sorted({*self.looks, *self.unplanned})) if self.looks else ()
 
     @property
     def first(self) -> Plan:
-        """The plan of its first stage, which does not depend on any result."""
-        return self.stages(lambda run: None)[0].plan
+        """The plan of its first stage, which depends neither on a result nor on where a command was stopped."""
+        return replace(self, unplanned=()).stages(lambda run: None)[0].plan
 
     @property
     def rule(self) -> Rule | None:
@@ -140,6 +148,8 @@ class Course:
     def stages(self, ended: Find) -> list[Stage]:
         """Returns the stages known so far, in order. The last is to be trained next, or has ended and so ends the course.
 
+        The course never ends before the first planned look, by whose runs it is called.
+
         There is no comparison if the tuning leaves nothing to compare. An arm all of whose runs have failed by one look has no
         runs at later ones.
         """
@@ -158,7 +168,7 @@ class Course:
             if not stages[-1].done(ended):
                 return stages
         assert whole is not None
-        looks = self.looks or (len(self.seeds),)
+        looks = self.every_look or (len(self.seeds),)
         for look, n in enumerate(looks):
             stages.append(Stage(COMPARISON, under(whole, self.seeds[:n]), whole, COMPARISON))
             if n == looks[-1] or not stages[-1].done(ended):
@@ -166,7 +176,8 @@ class Course:
             there = stages[-1].plan
             lost = _lost(there, ended)
             rest = without(there, lost)
-            if not rest.specs or self.settled(rest, look, looks):
+            first = not self.looks or n >= self.looks[0]  # the plan's id needs the runs of the first planned look
+            if not rest.specs or (first and self.settled(rest, look, looks)):
                 break
             whole = without(whole, lost, keep={s.run_id for s in there.specs})
         return stages

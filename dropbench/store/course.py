@@ -184,9 +184,24 @@ class StoredStage:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """A rule, the stages so far, what the tuning found, and whether no further stage will come."""
+    """A rule, the stages so far, what the tuning found, and whether no further stage will come.
+
+    looked: after how many seeds the comparison was judged so far, at the rule's looks and wherever a command was stopped
+    between them; empty before the first time, and in older plans.
+    """
 
     rule: Rule
     stages: list[StoredStage]
     tuned: list[Tuned] = field(default_factory=list)
     ended: bool = False
+    looked: list[int] = field(default_factory=list)
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many seeds it was judged so far, increasing; before the first time, the first look that is planned.
+
+        Only for a rule with looks. An older plan does not say where it was stopped: it counts as judged at its next look.
+        """
+        planned = self.rule.looks
+        taken = sorted({n for n in self.looked if 0 < n <= planned[-1]})
+        return tuple(taken or planned[: max(1, sum(stage.name == "comparison" for stage in self.stages))])

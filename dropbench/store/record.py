@@ -231,6 +231,13 @@ class StoredPlan:
         return list(dict.fromkeys([*self.runs, *(run for runs in self.arms.values() for run in runs)]))
 
     @property
+    def later(self) -> list[str]:
+        """The ids of the runs that it will compare from its next look on, and does not compare yet."""
+        known = set(self.every_run)
+        stages = self.course.stages if self.course else []
+        return list(dict.fromkeys(r for s in stages if s.name == "comparison" for r in s.runs if r not in known))
+
+    @property
     def trained(self) -> list[str]:
         """The ids of all runs that it trains: those of its stages (tuning, pilot) and the compared ones."""
         of_stages = [run for stage in self.course.stages for run in stage.runs] if self.course else []

@@ -9,13 +9,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from terminal import TINY, dropbench, started
 
-from dropbench.report import for_plan
+from dropbench.cli.training import trained
+from dropbench.report import build, for_plan
 from dropbench.report.statistics.looks import levels
 from dropbench.spec import RunSpec
 from dropbench.store import Record, Store, StoredPlan
@@ -91,6 +94,52 @@ def test_it_ends_once_it_is_settled(
     later = dropbench(capsys, "sweep", *typed, "seed=range(0,20)", "execute.workers=1").out
     later = re.sub(r"\s+", " ", later)
     assert "Looked at" not in later and f"planned before with {taken[-1]} of these 20 seeds" in later
+
+
+def test_a_stop_between_two_looks_is_a_look_and_what_is_read_between_is_none(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One arm has a seed more than the other when the time is over: it counts from the next look on."""
+    words = ("sweep", "data=wine", "model.widths=[4]", "train.epochs=1", "train.lr=1e-12", "dropout=none,standard")
+    typed = (*words, "execute.workers=1", "--until-settled", "--at-most", "16", "--max-minutes", "60")
+    results = bare / "results"
+
+    def only(until: dict[str, int], plan: Any, work: Any, *others: Any) -> Any:
+        parts = [replace(c, specs=tuple(s for s in c.specs if s.seed < until[s.dropout.name])) for c in work.cohorts]
+        return trained(plan, replace(work, cohorts=[c for c in parts if c.specs]), *others)
+
+    def verdicts() -> tuple[float, set[int], dict[str, str]]:
+        (comparison,) = build([results]).comparisons
+        found = comparison.verdicts
+        return comparison.alpha, {v.difference.n for v in found.values()}, {a: str(v) for a, v in found.items()}
+
+    with monkeypatch.context() as patched:
+        for those, looked in (
+            ({"none": 5, "standard": 6}, []),  # no verdict is possible yet, so this is no look
+            ({"none": 8, "standard": 7}, [7]),
+            ({"none": 9, "standard": 7}, [7]),
+            ({"none": 13, "standard": 12}, [7, 10, 12]),
+        ):
+            patched.setattr("dropbench.cli.sweep.trained", partial(only, those))
+            assert dropbench(capsys, *typed).code == 0
+            course = plan_of(results).course
+            assert course is not None and course.looked == looked and not course.ended
+            if looked:
+                assert verdicts()[:2] == (levels((*looked, 16))[len(looked) - 1], {looked[-1]})
+        before = verdicts()
+        patched.setattr("dropbench.cli.sweep.trained", partial(only, {"none": 16, "standard": 12}))
+        patched.setattr("dropbench.cli.sweep.looked_now", broken_off)  # killed: nobody is told anything
+        assert dropbench(capsys, *typed).code == 130
+        assert verdicts() == before and len(list((results / "runs").iterdir())) > 24
+    assert dropbench(capsys, *typed).code == 0
+    course = plan_of(results).course
+    assert course is not None and course.looked == [7, 10, 12, 16] and course.ended
+    assert verdicts()[:2] == (levels((7, 10, 12, 16))[-1], {16})
+    assert dropbench(capsys, "runs", "verify").code == 0
+
+
+def broken_off(*given: Any) -> Any:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -223,6 +224,17 @@ def test_looks_until_settled_or_all_seeds(c: Composer, n: int, looks: list[int])
     stages = World(one, lambda spec: record(0.5)).end()
     assert [len(runs) for _, runs in stages] == [2 * n for n in looks]
     assert one.rule is not None and one.rule.parameters == {"seeds": [*range(6)], "looks": [2, 3, 5, 6]}
+
+
+@pytest.mark.parametrize(("n", "looks"), [(0, [2]), (4, [2, 3, 4]), (5, [2, 3, 4, 5]), (99, [2, 3, 4, 5, 6])])
+def test_a_look_that_was_not_planned_may_be_the_last(c: Composer, n: int, looks: list[int]) -> None:
+    one = course(["dropout=none,standard", *TINY], c, looking=settled_with(n))
+    stopped = replace(one, unplanned=(4,))
+    stages = World(stopped, lambda spec: record(0.5)).end()
+    assert [len(runs) for _, runs in stages] == [2 * n for n in looks]
+    sooner = replace(one, unplanned=(1,))
+    assert [len(runs) for _, runs in World(sooner, lambda spec: record(0.5)).end()][:2] == [2, 4]
+    assert (stopped.rule, stopped.plan_id) == (one.rule, one.plan_id) == (sooner.rule, sooner.plan_id)
 
 
 def test_the_share_that_diverged_comes_first_and_ties_go_to_the_first(c: Composer) -> None:

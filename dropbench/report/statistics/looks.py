@@ -25,7 +25,9 @@ LEAST = 6
 """The smallest number of seeds with which a verdict is possible."""
 _GROWTH = 1.6
 _NODES = 96
-"""The number of Gauss-Legendre nodes; with more, the levels of five looks change by less than 1e-9."""
+"""The least number of Gauss-Legendre nodes; with more, the levels of five looks change by less than 1e-9."""
+_PER_STEP = 3
+"""How many nodes there are for each sd of the next step, so that looks which follow each other closely are not stepped over."""
 
 
 def looks(at_most: int) -> tuple[int, ...]:
@@ -46,6 +48,23 @@ def spent(share: float) -> float:
     return float(ALPHA * share**RHO)
 
 
+def level(taken: Sequence[int], at_most: int) -> float:
+    """Return the two-sided level of the last look that was taken.
+
+    Looks may have been taken at any numbers of seeds, planned or not, as long as no result decided when (Lan & DeMets 1983):
+    the level depends on the looks before it and not on those that are still to come.
+
+    Parameters
+    ----------
+    taken : sequence of int
+        After how many seeds, increasing.
+    at_most : int
+        All seeds.
+    """
+    looks = tuple(taken)
+    return levels(looks if looks[-1] == at_most else (*looks, at_most))[len(looks) - 1]
+
+
 @cache
 def levels(looks: tuple[int, ...]) -> tuple[float, ...]:
     """Return the two-sided level of each look; looks: increasing numbers of seeds, the last of which is all seeds."""
@@ -54,21 +73,28 @@ def levels(looks: tuple[int, ...]) -> tuple[float, ...]:
 
 def of_spending(looks: Sequence[int], spending: Callable[[float], float]) -> tuple[float, ...]:
     """Return the same for any spending function, from the share of all seeds, in (0, 1], to the error rate spent by then."""
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     places, mass = np.zeros(1), np.ones(1)  # distribution of the sum so far, no bound crossed yet
     found: list[float] = []
     before = gone = 0.0
-    for n in looks:
+    for n, later in zip(looks, (*looks[1:], 2 * looks[-1]), strict=True):
         share = n / looks[-1]
         step = math.sqrt(share - before)
         beyond = partial(_beyond, places, mass, step)
         bound = _where(beyond, spending(share) - gone, 12 * math.sqrt(share))
         gone, before = gone + beyond(bound), share
         found.append(math.erfc(bound / math.sqrt(2 * share)))
+        nodes, weights = _quadrature(max(_NODES, math.ceil(_PER_STEP * bound / math.sqrt((later - n) / looks[-1]))))
         new = nodes * bound
         kernel = np.exp(-(((new[:, None] - places) / step) ** 2) / 2) / (step * math.sqrt(2 * math.pi))
         places, mass = new, (kernel @ mass) * weights * bound
     return tuple(found)
+
+
+@cache
+def _quadrature(n: int) -> tuple[Floats, Floats]:
+    """Return the nodes in (-1, 1) and the weights of the Gauss-Legendre rule with n nodes."""
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    return nodes, weights
 
 
 def _beyond(places: Floats, mass: Floats, step: float, bound: float) -> float:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from dropbench.report.records.measures import Measure
+from dropbench.report.statistics import looks
 from dropbench.report.statistics.interval import ALPHA
-from dropbench.report.statistics.looks import levels
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.last_epoch import overtrained, unsteady
@@ -35,7 +35,7 @@ def of_runs(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[StoredPlan]
 
 def level(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> float:
     """Return the level at which these runs are judged: that of the last look, if a plan with several looks has all of them."""
-    return min((of[taken - 1] for course in _looked(plans, runs) for of, taken in [_looks(course)]), default=ALPHA)
+    return min((_level(course) for course, _ in _looked(plans, runs)), default=ALPHA)
 
 
 def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]:
@@ -155,14 +155,19 @@ def _edges(arms: Iterable[Tuned]) -> Iterator[str]:
 
 def _several_looks(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> Iterator[str]:
     """Say how often the results were looked at, and which level the last look has."""
-    for course in _looked(plans, runs)[-1:]:
-        of, taken = _looks(course)
-        after = ", ".join(map(str, course.rule.looks[:taken]))
+    for course, later in _looked(plans, runs)[-1:]:
+        besides = [n for n in course.looks if n not in course.rule.looks]
+        stopped = f" (after {_listed(besides)} because the command was stopped there)" if besides else ""
         yield (
-            f"The results were looked at after {after} of at most {course.rule.looks[-1]} seeds. Verdicts and intervals use "
-            f"the level of this look, {of[taken - 1]:.2g} instead of {ALPHA:.2g}, so that all looks together err no more "
-            "often than a single look would."
+            f"The results were looked at after {_listed(course.looks)} of at most {course.rule.looks[-1]} seeds{stopped}. "
+            f"Verdicts and intervals use the level of this look, {_level(course):.2g} instead of {ALPHA:.2g}, so that all "
+            "looks together err no more often than a single look would."
         )
+        if later:
+            yield (
+                "Runs under further seeds are in no number before the next look, so that reading this report is not a look "
+                "of its own. Type the command again to train what is left and look again."
+            )
 
 
 def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diagnosis]:
@@ -208,16 +213,22 @@ def _untuned(comparison: Comparison) -> Iterator[Diagnosis]:
     )
 
 
-def _looked(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[Course]:
-    """Return the courses of plans that look several times and have all of these runs."""
+def _looked(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> list[tuple[Course, bool]]:
+    """Return the courses of plans that look several times and have all of these runs, and whether more wait for a look."""
     there = set(runs["run_id"])
-    several = [p for p in plans if p.course is not None and len(p.course.rule.looks) > 1]
-    return [p.course for p in several if p.course is not None and there <= set(p.every_run)]
+    several = (
+        (p, p.course) for p in plans if p.course is not None and len({*p.course.rule.looks, *p.course.looked}) > 1
+    )
+    return [(course, bool(plan.later)) for plan, course in several if there <= set(plan.every_run)]
 
 
-def _looks(course: Course) -> tuple[tuple[float, ...], int]:
-    """Return the level of each look, and how many looks have been taken."""
-    return levels(tuple(course.rule.looks)), max(1, sum(stage.name == "comparison" for stage in course.stages))
+def _level(course: Course) -> float:
+    """Return the level of the last look that was taken, after those that were taken before it."""
+    return looks.level(course.looks, course.rule.looks[-1])
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _setting(setting: dict[str, object]) -> str:

@@ -41,6 +41,8 @@ def _torn(plan: StoredPlan, frame: pd.DataFrame) -> bool:
 def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.DataFrame, list[str]]:
     """Return the runs without those that only served tuning or as a pilot, and a note on how many these are.
 
+    Runs between two looks at a comparison are left out too; the notes on the comparison say so.
+
     Plans whose arms differ in more than regularizers (tuned arms, and arms of some studies) keep the tables of the plan,
     because their arms would otherwise be split into several tables; so do repeats under fresh seeds. A run that another plan
     compares is in that plan's table too.
@@ -54,10 +56,11 @@ def with_whole(frame: pd.DataFrame, plans: Sequence[StoredPlan]) -> tuple[pd.Dat
     apart = {run for p in plans for run in p.trained if run not in compared}.intersection(runs)
     elsewhere = {run for p in plans if p not in tuned for run in p.every_run}
     left_out = apart | ({run for *_, run in tabled} - elsewhere)
-    served = "only served for tuning or as a pilot"
-    note = f"{count(len(apart), 'run')} {served}, under seeds of their own, and are in no table."
+    served = apart.difference(*(p.later for p in plans))
+    what = "only served for tuning or as a pilot"
+    note = f"{count(len(served), 'run')} {what}, under seeds of their own, and are in no table."
     whole = [*((None, None, run) for run in runs if run not in left_out), *tabled]
-    return (with_names(frame, whole), [note] if apart else []) if left_out else (frame, [])
+    return (with_names(frame, whole), [note] if served else []) if left_out else (frame, [])
 
 
 def with_names(frame: pd.DataFrame, arms: Named) -> pd.DataFrame:

@@ -109,6 +109,27 @@ def test_the_level_is_that_of_the_last_look(fake: Any, fake_plan: Any, put: Any,
     assert built.comparisons[0].alpha == ALPHA and "planned before with 10 of these 12 seeds" in told(built)
 
 
+def test_a_stop_between_two_looks_is_a_look(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
+    """It is judged after those before it, and later ones after it; the runs of the next look are in no number yet."""
+    both, more = arms(fake, range(12)), arms(fake, range(16))
+    put(*more["none"], *more["target"])
+    stages = [StoredStage(name="comparison", runs=runs(one)) for one in (arms(fake, range(10)), both, more)]
+    course = Course(rule=Rule(looks=[10, 16, 20]), stages=stages, looked=[10, 12])
+    store.write_plan(fake_plan(both, runs=runs(both), course=course))
+    for built in (report.build([store.root]), report.build([store.root], ["study=three_arm"])):
+        (comparison,) = built.comparisons
+        assert comparison.alpha == levels((10, 12, 20))[1] < levels((10, 16, 20))[1]
+        assert {v.difference.n for v in comparison.verdicts.values()} == {12}
+        said = told(built)
+        assert "looked at after 10, 12 of at most 20 seeds (after 12 because the command was stopped there)" in said
+        assert "Runs under further seeds are in no number before the next look" in said
+        assert "only served" not in " ".join(built.notes)
+    whole = replace(course, looked=[10, 12, 16])
+    built = report.for_plan(store, fake_plan(more, runs=runs(more), course=whole))
+    assert built.comparisons[0].alpha == levels((10, 12, 16, 20))[2] < levels((10, 16, 20))[1]
+    assert "Runs under further seeds" not in told(built)
+
+
 def test_plans_of_the_same_arms_with_fewer_seeds_are_told(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
     both, few = arms(fake, range(10)), arms(fake, range(6))
     put(*both["none"], *both["target"])
