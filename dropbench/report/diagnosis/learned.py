@@ -1,28 +1,43 @@
-"""A baseline that gives every example the same class has learned nothing yet, so no comparison with it says anything."""
+"""A baseline that has learned next to nothing yet, so that no comparison with it says anything."""
 
 from __future__ import annotations
 
+import pandas as pd
+
 from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.evidence import Evidence
-from dropbench.report.tables.collapsed import one_class
+from dropbench.report.tables.collapsed import counted, unlearned
 from dropbench.report.tables.comparison import Diagnosis, Step
 from dropbench.values import count
 
 
 def nothing_learned(e: Evidence) -> list[Diagnosis]:
-    """Find that the baseline gives all test examples one class in most of its seeds."""
-    same, known = one_class(e.comparison.runs_of(e.baseline))
-    if not len(same) > known / 2:
+    """Find that the baseline has learned next to nothing in most of its seeds."""
+    done = counted(e.comparison.runs_of(e.baseline))
+    flat = done[unlearned(done)]
+    if not len(flat) > len(done) / 2:
         return []
-    share = 100 * max(said["majority"] for said in same)
     return [
         Diagnosis(
             "nothing learned",
             (e.baseline,),
-            f"{e.baseline} gives all test examples the same class in {len(same)} of {count(known, 'seed')}, so its accuracy is "
-            f"the share of that class, at most {share:.1f} %. What a regularizer does to such a network says nothing.",
+            f"{_says(e.baseline, flat, len(done))} What a regularizer does to such a network says nothing.",
             "train it for longer; with a rare class, also measure balanced accuracy",
             (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
             "That shows whether it learns to tell the classes apart.",
         )
     ]
+
+
+def _says(baseline: str, flat: pd.DataFrame, known: int) -> str:
+    share, seeds = 100 * flat["majority"].max(), f"{len(flat)} of {count(known, 'seed')}"
+    if flat["one_class"].all():
+        return (
+            f"{baseline} gives all test examples the same class in {seeds}, so its accuracy is the share of that class, "
+            f"at most {share:.1f} %."
+        )
+    return (
+        f"In {seeds} {baseline} is right on at most {100 * flat['train_accuracy'].max():.1f} % of its own training examples, "
+        f"with a loss no lower than that of a constant answer; always answering the most frequent class is right on "
+        f"{share:.1f} %."
+    )

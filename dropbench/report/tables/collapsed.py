@@ -1,45 +1,67 @@
-"""Finds arms that answer every test example with the same class."""
+"""Finds runs that have learned next to nothing, and arms that answer every test example with the same class."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dropbench.report.tables.majority import balanced
 from dropbench.values import count
 
+_LITTLE, _NEARLY = 0.05, 0.98
 _SPOKEN = 3
 """The number of arms that a sentence names before it says how many are left."""
 
 
-def one_class(runs: pd.DataFrame) -> tuple[list[Mapping[str, float]], int]:
-    """Return the test classes of the completed runs that give all examples one class, except at most one, and of how many runs.
+def counted(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the completed runs of which it is known how they answer, with two columns more.
 
-    Older runs, whose records lack the numbers, are not counted.
+    `majority` is the share of the most frequent class of the test examples. `one_class` tells whether all test examples, except
+    at most one, get the same class. Older runs, whose records lack the numbers, are left out.
     """
-    done = runs[runs["status"] == "completed"]
-    known = [
-        (said, n)
-        for said, n in zip(done["classes"].tolist(), done["test_examples"].tolist(), strict=True)
-        if said.keys() >= {"answered", "majority"} and isinstance(n, int)
+    whole = [
+        status == "completed" and said.keys() >= {"answered", "majority"} and isinstance(n, int)
+        for status, said, n in zip(runs["status"], runs["classes"], runs["test_examples"].tolist(), strict=True)
     ]
-    return [said for said, n in known if said["answered"] * n > n - 1.5], len(known)
+    done = runs[whole]
+    answered, majority = (
+        done["classes"].map(lambda said, k=key: said[k]).astype(float) for key in ("answered", "majority")
+    )
+    examples = done["test_examples"].astype(float)
+    return done.assign(majority=majority, one_class=answered * examples > examples - 1.5)
+
+
+def unlearned(done: pd.DataFrame) -> Any:
+    """Return which of the `counted` runs have learned next to nothing, as booleans.
+
+    Such a run gives all test examples one class; or it is hardly better even on its training examples: right on at most m +
+    0.05 (1 - m) of them, where m is the share of the most frequent class, with a loss of at least the smallest entropy that
+    labels can have with this share. The accuracy alone does not tell: where 95 % have one class, a network may have learned
+    much about who has the other one, and still be right on 95 %.
+    """
+    if not {"train_accuracy", "train_loss"} <= set(done):
+        return done["one_class"]
+    m = done["majority"]
+    near = done["train_accuracy"].astype(float) <= m + _LITTLE * (1 - m)
+    entropy = -(m * np.log(m) + (1 - m) * np.log1p(-m).where(m < 1, 0.0))
+    return done["one_class"] | (near & (done["train_loss"].astype(float) >= _NEARLY * entropy))
 
 
 def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     """Name the arms that predict one class for all test examples, except at most one, in most of their seeds.
 
-    Accuracy does not show this: if a class has 97 % of the examples, such an arm has an accuracy of 97 %. Older runs, whose
-    records lack the numbers, are not counted.
+    Accuracy does not show this: if a class has 97 % of the examples, such an arm has an accuracy of 97 %.
     """
     told, shares = [], set()
-    of_arms = {str(label): rows for label, rows in runs.groupby("label")}
-    for arm in arms:
-        same, known = one_class(of_arms.get(arm, runs[:0]))
-        if len(same) > known / 2:
-            told.append(f"{arm} in {len(same)} of {count(known, 'seed')}")
-            shares |= {round(100 * said["majority"], 1) for said in same}
+    of_arms = {str(label): rows for label, rows in counted(runs).groupby("label")}
+    for arm in (arm for arm in arms if arm in of_arms):
+        same = of_arms[arm][of_arms[arm]["one_class"]]
+        if len(same) > len(of_arms[arm]) / 2:
+            told.append(f"{arm} in {len(same)} of {count(len(of_arms[arm]), 'seed')}")
+            shares |= {round(100 * share, 1) for share in same["majority"]}
     if not told:
         return []
     rest = f" and {count(len(told) - _SPOKEN, 'more arm')}" if len(told) > _SPOKEN else ""

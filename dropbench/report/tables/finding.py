@@ -12,6 +12,7 @@ from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS, confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD
 from dropbench.report.tables.called import called, data_of, models_of
+from dropbench.report.tables.collapsed import counted, unlearned
 from dropbench.report.tables.columns import ABSENT, or_absent, seeds_to_confirm
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.length import trained_for
@@ -114,9 +115,17 @@ def _heading(c: Comparison) -> str:
     downs = [label for label in told if c.verdicts[label].direction in DOWNWARDS]
     if ups:
         return _ahead(c, ups, downs)
+    if _unlearned(c):
+        return f"{c.baseline} has learned next to nothing, so a comparison with it says nothing yet"
     if downs:
         return _behind(c, told, downs)
     return _neither(c, told)
+
+
+def _unlearned(c: Comparison) -> bool:
+    """Return whether the baseline has learned next to nothing in most of its seeds."""
+    done = counted(c.runs_of(str(c.baseline)))
+    return bool(unlearned(done).sum() > len(done) / 2)
 
 
 def _ahead(c: Comparison, ups: Sequence[str], downs: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,3 +55,32 @@ def test_a_worse_arm_without_a_reason_has_its_verdict_and_the_baseline_is_kept(f
         put(fake(seed, changes=changes, train=0.95, val=0.9 + wobble, test=0.8 + wobble))
     text = " ".join(report.render(report.build([store.root]), "rich", 80).split())
     assert "Every verdict is confirmed, and no arm is better than none. Next: keep none." in text
+
+
+@pytest.mark.parametrize(
+    ("majority", "train", "loss", "nothing"),
+    [
+        (0.1, 0.14, 2.3, True),  # ten classes: near chance, and no better than a constant answer
+        (0.1, 0.2, 2.3, False),
+        (0.5, 0.51, 0.7, True),
+        (0.5, 0.51, 0.6, False),  # right on no more, but surer where it is right
+        (0.95, 0.951, 0.15, False),  # most have one class, and the network knows much about who has not
+        (0.95, 0.951, 0.2, True),
+    ],
+)
+def test_hardly_better_than_a_constant_answer(
+    fake: Any, put: Any, store: Any, majority: float, train: float, loss: float, nothing: bool
+) -> None:
+    for seed in range(6):
+        for rate in (0.0, 0.5):
+            changes = {"dropout": "standard" if rate else "none", "dropout.rate": rate}
+            told = {"majority": majority, "answered": 0.6}
+            score = train + 0.0001 * ((seed + (rate > 0)) % 3)
+            run = fake(seed, changes=changes, train=score, val=score, test=score, test_classes=told)
+            gap = loss - run.metrics["val_loss"]
+            put(replace(run, metrics={**run.metrics, "train_loss": loss, "gap_loss": gap}))
+    whole = report.build([store.root])
+    found = {d.rule for d in whole.comparisons[0].diagnosis or ()}
+    assert ("nothing learned" in found) == nothing
+    assert ("none has learned next to nothing" in report.render(whole, "rich", 200)) == nothing
+    assert not nothing or "no overfitting to fix" not in found
