@@ -8,7 +8,9 @@ from dropbench instead of dropping by themselves (`found/parts.py`). Trial forwa
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -96,12 +98,13 @@ class Module(nn.Module):
         given = completed(make, view, shape, n_classes, args or {})
         with torch.device("cpu"):
             x = _examples(shape, view)
-            self.net: nn.Module = make(**given)
+            made = make(**given)
+            self.net: nn.Module = getattr(made, "_orig_mod", made)  # the network that torch.compile wraps, for its names
             if not isinstance(self.net, nn.Module):
                 raise UsageError(f"{called} returns a {type(self.net).__name__}, which is not an nn.Module")
             if any(isinstance(p, nn.parameter.UninitializedParameter) for p in self.net.parameters()):
                 with torch.no_grad():
-                    self.net.eval()(x[:2])  # lazy layers take their shapes from their first input
+                    _forward(self.net.eval(), x[:2])  # lazy layers take their shapes from their first input
             self.net.train()
             self._current = Current()
             dropping = take_over(self.net, self._current)
@@ -178,11 +181,17 @@ class Module(nn.Module):
 
 
 def _forward(net: nn.Module, x: Tensor) -> Any:
-    """Calls the network without torch's fast path of attention, which in evaluation bypasses the submodules taken over."""
+    """Calls the network without torch's fast path of attention, which in evaluation bypasses the submodules taken over.
+
+    What `torch.compile` has wrapped is called as it was written: it would be compiled anew for each kind of noise and size of a
+    batch, which takes minutes.
+    """
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    compiles = "torch._dynamo" in sys.modules  # without it nothing is compiled; importing it takes seconds
     try:
-        return net(x)
+        with torch.compiler.set_stance("force_eager") if compiles else nullcontext():
+            return net(x)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
 

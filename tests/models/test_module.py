@@ -359,6 +359,24 @@ def test_weights_that_are_computed_from_others_train_too() -> None:
     assert result.status == "completed"
 
 
+def compiled(in_features: int, num_classes: int) -> Any:
+    def compiler(*given: object) -> Any:
+        raise AssertionError("compiled")
+
+    network = plain_networks.perceptron(in_features, num_classes)
+    network[1] = torch.compile(network[1], backend=compiler)  # type: ignore[call-overload]
+    return torch.compile(network, backend=compiler)
+
+
+def test_what_torch_compiles_is_called_as_it_was_written() -> None:
+    with seeded(3):
+        model = Module(FLAT, 5, target="test_module.compiled")
+    plain, x = made("perceptron", FLAT), examples(FLAT, 4)
+    assert [s.name for s in model.sites] == [s.name for s in plain.sites]
+    noise = acting(plain, VARIANTS["none"], 0.0, 4)
+    assert torch.equal(model(x, noise), plain(x, noise))
+
+
 @pytest.mark.parametrize("name", ["Attended", "Rows"])
 def test_a_network_that_mixes_examples_is_refused(name: str) -> None:
     """Attention across examples too, whose outputs follow the order of the examples."""
