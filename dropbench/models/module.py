@@ -99,7 +99,9 @@ class Module(nn.Module):
         with torch.device("cpu"):
             x = _examples(shape, view)
             made = make(**given)
-            self.net: nn.Module = getattr(made, "_orig_mod", made)  # the network that torch.compile wraps, for its names
+            self.net: nn.Module = getattr(
+                made, "_orig_mod", made
+            )  # the network that torch.compile wraps, for its names
             if not isinstance(self.net, nn.Module):
                 raise UsageError(f"{called} returns a {type(self.net).__name__}, which is not an nn.Module")
             if any(isinstance(p, nn.parameter.UninitializedParameter) for p in self.net.parameters()):
