@@ -53,6 +53,8 @@ class Module(nn.Module):
         The network's dropout layers that are never called, and so are off in every arm.
     parts : tuple of str
         Names of the submodules that a forward pass calls. On request, noise can act on the output of each.
+    single : str or None
+        The name of an output that is a single number, such as a part of the loss. Training does not use it.
     """
 
     eats = ("image", "flat", "sequence", "tokens")
@@ -121,6 +123,7 @@ class Module(nn.Module):
         self._current.places = found.places
         self.idle = found.idle
         self.parts = found.parts
+        self.single = found.single
         for pattern, chosen in asked.items():
             if not set(chosen) & set(self.parts):
                 hint = nearest(pattern, self.parts) if self.parts else "it calls none"

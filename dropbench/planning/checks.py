@@ -39,6 +39,7 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
     return [
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
+        *([_single(spec.model.name, outline.single)] if outline.single else []),
         *([_normalised(spec.model)] if outline.probabilities and outline.task == "classify" else []),
         *idle(spec, outline),
         *one_descent(spec),
@@ -91,6 +92,13 @@ def _own_noise(model: Component, parts: Sequence[str]) -> str:
 def _idle(model: str, parts: Sequence[str]) -> str:
     told = f"dropout that is never called as a module, so dropbench cannot use it as a site ({_some(parts)})"
     return f"model={model} has {told}: it is off in every arm"
+
+
+def _single(model: str, name: str) -> str:
+    return (
+        f"model={model} returns a single number beside its logits ({name}), such as a part of the loss: training does not use "
+        "it, and minimises the loss of the logits alone; what it adds to the loss can be a regularizer (docs/regularizers.md)"
+    )
 
 
 def _normalised(model: Component) -> str:

@@ -55,6 +55,8 @@ class Outline:
     """For a user's network that was taken without changes: the names of its parts, after which there could be sites."""
     idle: tuple[str, ...] = ()
     """For such a network: its dropout modules that are never called, so that no site stands for them."""
+    single: str | None = None
+    """For such a network: the name of an output that is a single number, which training does not use."""
 
     weights: tuple[str, ...] = ()
     """The names of the model's parameters."""
@@ -127,6 +129,7 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
             seed_bytes=0 if table.prepared is None else table.x.nbytes,
             parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),
             idle=tuple(getattr(one, "idle", ())) if model.target == HOST else (),
+            single=getattr(one, "single", None) if model.target == HOST else None,
             weights=tuple(name for name, _ in one.named_parameters()),
         )
 

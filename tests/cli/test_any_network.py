@@ -199,6 +199,42 @@ def test_what_cannot_be_taken_over_is_told(
     assert said.code == 0 and sentence in " ".join(said.err.split()), said.err
 
 
+HEAD = """import torch
+from torch import nn
+
+
+class Head(nn.Module):
+    def __init__(self, in_features, num_classes):
+        super().__init__()
+        self.drop, self.head = nn.Dropout(0.5), nn.Linear(in_features, num_classes)
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (
+            "self.head(x), x.square().mean()",
+            "a single number beside its logits (output 2), such as a part of the loss: ",
+        ),
+        ("{'logits': self.head(x), 'kl': x.mean()}", "a single number beside its logits ('kl')"),
+        ("{'logits': self.head(x), 'loss': None}", None),
+        ("self.head(x), x", None),
+    ],
+)
+def test_a_loss_of_its_own_is_not_left_out_in_silence(
+    returned: str, told: str | None, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "lossy.py").write_text(
+        f"{HEAD}    def forward(self, x):\n        x = self.drop(x)\n        return {returned}\n"
+    )
+    sys.modules.pop("lossy", None)
+    said = dropbench(capsys, "train", "model=module", "model.target=lossy:Head", *SHORT)
+    assert said.code == 0 and ("Warning" in said.err) == (told is not None), said.err
+    assert told is None or told in " ".join(said.err.split())
+
+
 def test_a_network_that_ends_its_process_costs_a_sentence(here: Path) -> None:
     (here / "ends.py").write_text(
         "import os\nfrom torch import nn\n\n\nclass Ends(nn.Module):\n    def __init__(self):\n        os._exit(3)\n"

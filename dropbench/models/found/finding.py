@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.models.found.current import Current, Heard
+from dropbench.models.found.outputs import single
 from dropbench.models.found.place import Place, place
 from dropbench.sites import Kind, Site
 
@@ -43,12 +44,14 @@ class Found:
     """The results of trial passes.
 
     places: the places of a module's sites by submodule and call. idle: submodules with their own rate that were never called.
-    parts: submodules that were called and output a tensor, or several of which the first is one.
+    parts: submodules that were called and output a tensor, or several of which the first is one. single: the name of an output
+    of the module that is a single number, which training does not use.
     """
 
     places: dict[tuple[str, int], Place]
     idle: tuple[str, ...]
     parts: tuple[str, ...]
+    single: str | None
 
 
 def find(
@@ -71,7 +74,7 @@ def find(
     prefix : str
         The prefix of its parameters' names in the model that holds it.
     """
-    heard, readers, parts = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
+    heard, readers, parts, singles = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
     calls = {(h.by.name, h.call): h for h in heard[1]}
     places: dict[tuple[str, int], Place] = {}
     for two in heard[0]:
@@ -93,7 +96,9 @@ def find(
             places[key] = found
     placed = {name for name, _ in places}
     idle = tuple(name for name in dropping if name not in placed)
-    return Found(_in_depth(places), idle, tuple(name for name, _ in net.named_modules() if name in parts[0]))
+    return Found(
+        _in_depth(places), idle, tuple(name for name, _ in net.named_modules() if name in parts[0]), singles[0]
+    )
 
 
 def copied(net: nn.Module, current: Current) -> tuple[nn.Module, Current]:
@@ -108,11 +113,11 @@ def copied(net: nn.Module, current: Current) -> tuple[nn.Module, Current]:
 
 def _dry(
     net: nn.Module, current: Current, forward: Forward, x: Tensor
-) -> tuple[list[Heard], dict[tuple[str, int], str], set[str]]:
+) -> tuple[list[Heard], dict[tuple[str, int], str], set[str], str | None]:
     """Tries one forward pass.
 
-    Returns the calls of taken submodules, for each call whose output only one layer reads that layer's weights, and the names
-    of all submodules that output a tensor.
+    Returns the calls of taken submodules, for each call whose output only one layer reads that layer's weights, the names of
+    all submodules that output a tensor, and the name of an output that is a single number.
     """
     module, its = copied(net, current)
     heard: list[Heard] = []
@@ -147,8 +152,8 @@ def _dry(
             made[id(out)] = function
 
     with torch.no_grad(), _hooked(module, before, after), its.of(None):
-        forward(module.train(), x)
-    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}, gave
+        lone = single(forward(module.train(), x))
+    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}, gave, lone
 
 
 @contextmanager

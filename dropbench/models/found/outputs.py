@@ -26,6 +26,15 @@ def logits(output: Any) -> Tensor | None:
     return None
 
 
+def single(output: Any) -> str | None:
+    """Returns the name of an output that is a single number, such as a part of the loss, or None if there is none."""
+    named = (
+        output.items() if isinstance(output, Mapping) else enumerate(output, 1) if type(output) in (tuple, list) else ()
+    )
+    numbers = (name for name, part in named if isinstance(part, Tensor) and part.ndim == 0 and part.is_floating_point())
+    return next((f"'{name}'" if isinstance(name, str) else f"output {name}" for name in numbers), None)
+
+
 def described(output: Any) -> str:
     """Describes a module's output, for messages."""
     found = logits(output)
