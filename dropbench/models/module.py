@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from functools import partial
+from traceback import walk_tb
 from typing import Annotated, Any, Literal
 
 import torch
@@ -117,7 +118,7 @@ class Module(nn.Module):
             if key not in _known:
                 with seeded(0, self.net):
                     tried = copied(self.net, self._current)
-                    check(_called(tried[0].eval(), tried[1], x), len(x), n_classes, make, given, called)
+                    check(_called(tried[0].eval(), tried[1], x), x, n_classes, make, given, called, self.net)
                     _known[key] = find(self.net, self._current, _forward, x, dropping, _PREFIX)
         found = _known[key]
         self._current.places = found.places
@@ -261,12 +262,18 @@ def _no_view(failed: Sequence[tuple[Any, Exception]], task: str, target: str, ty
         told = f": {texts[0]}"
     else:
         told = " " + "; ".join(f"as {s.view} {list(s)}: {text}" for (s, _), text in zip(raised, texts, strict=True))
-    shape = raised[0][0]
-    more = likely(get_object(target), shape.view, shape, typed)
-    hint = f"perhaps it needs {' '.join(more)}" if more else "model.args sets its arguments"
-    return UsageError(
-        f"model=module: {target} cannot be called on these data{told}; {hint}, and model.input sets the form of an example"
-    )
+    shape, error = raised[0]
+    if more := likely(get_object(target), shape.view, shape, typed):
+        hint = f"perhaps it needs {' '.join(more)}, and model.input sets the form of an example"
+    elif "CUDA" in texts[0] or "same device" in texts[0]:
+        hint = "dropbench moves network and data by itself: leave out .cuda() and .to(device)"
+    elif any(frame.f_code is _forward.__code__ for frame, _ in walk_tb(error.__traceback__)):
+        size = f" of the shape [B, {', '.join(map(str, shape))}]" if len(raised) == 1 and shape.view != "tokens" else ""
+        kind = "int64" if shape.view == "tokens" else "float32"
+        hint = f"its forward gets one tensor, {kind}{size}, and model.input sets the form of an example"
+    else:
+        hint = "model.args sets its arguments"
+    return UsageError(f"model=module: {target} cannot be called on these data{told}; {hint}")
 
 
 def shortened(error: Exception, most: int = 160) -> str:

@@ -5,10 +5,10 @@ It also checks whether their shape fits the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from dropbench.errors import UsageError
 from dropbench.models.found.arguments import CLASSES, untold
@@ -46,13 +46,13 @@ def described(output: Any) -> str:
 class Misfit(UsageError):
     """A network whose outputs do not fit the data; `told` makes the message.
 
-    gives: a description of its output. outputs: how many numbers per example it should give. setting: what to type for that;
-    `sure` if the setting is certain.
+    gives: a description of its output. outputs: how many numbers per example it should give. setting: what to type for that.
+    hint: what to do, if there is no setting and the data have classes.
     """
 
-    def __init__(self, gives: str, outputs: int, setting: str | None = None, sure: bool = False) -> None:
-        super().__init__(gives, outputs, setting, sure)
-        self.gives, self.outputs, self.setting, self.sure = gives, outputs, setting, sure
+    def __init__(self, gives: str, outputs: int, setting: str | None = None, hint: str | None = None) -> None:
+        super().__init__(gives, outputs, setting, hint)
+        self.gives, self.outputs, self.setting, self.hint = gives, outputs, setting, hint
 
     def __str__(self) -> str:
         return self.told("regress" if self.outputs == 1 else "classify")
@@ -60,18 +60,13 @@ class Misfit(UsageError):
     def told(self, task: str) -> str:
         """Returns the whole message, for a network that should classify or regress."""
         if task != "regress":
-            wanted = f"the data have {self.outputs} classes"
-            give = "return one row of logits per example"
-            if self.setting is not None:
-                give = "pass it the number of classes"
+            wanted, give = f"the data have {self.outputs} classes", self.hint or "return one row of logits per example"
         elif self.outputs == 1:
             wanted, give = "the task is regression", "return one number per example, [B] or [B, 1]"
         else:
             wanted = "train.loss=gaussian needs a number and its variance"
             give = "return two numbers per example, [B, 2]"
-        if self.setting is not None:
-            give = f"type {self.setting}" if self.sure else f"{give}, for instance by {self.setting}"
-        return f"{self.gives}, but {wanted}: {give}"
+        return f"{self.gives}, but {wanted}: {give if self.setting is None else f'type {self.setting}'}"
 
 
 def _fits(part: Any, examples: int, outputs: int) -> bool:
@@ -79,12 +74,27 @@ def _fits(part: Any, examples: int, outputs: int) -> bool:
     return isinstance(part, Tensor) and tuple(part.shape) in shapes
 
 
-def check(output: Any, examples: int, outputs: int, make: Any, given: Mapping[str, Any], called: str) -> None:
+def check(
+    output: Any, x: Tensor, outputs: int, make: Any, given: Mapping[str, Any], called: str, net: nn.Module
+) -> None:
     """Raises Misfit unless the output has one row of `outputs` numbers per example, or one number if `outputs` is 1.
 
     Raises UsageError for a tuple in which such an output comes later.
+
+    Parameters
+    ----------
+    output : Any
+        What the network returns for x.
+    x : Tensor
+        Examples, [B, *shape].
+    outputs : int
+        The numbers per example that the data need.
+    make, given, called
+        The network's class or function, the arguments that it got, and its name for messages.
+    net : nn.Module
+        The network.
     """
-    found = logits(output)
+    found, examples = logits(output), len(x)
     if _fits(found, examples, outputs):
         return
     gives = f"{called} returns {described(output).replace(f'[{examples}, ', '[B, ').replace(f'[{examples}]', '[B]')}"
@@ -96,10 +106,27 @@ def check(output: Any, examples: int, outputs: int, make: Any, given: Mapping[st
         raise UsageError(
             f"{gives} first, and of {len(output)} outputs only {place} fits the data: return that one first"
         )
-    if found is None or found.ndim != 2 or len(found) != examples:
-        raise Misfit(gives, outputs)
     open_ = untold(make, given)
     number = next((n for n in (*given, *open_) if n in CLASSES), None)
-    if number and given.get(number) != outputs:
-        raise Misfit(gives, outputs, f"model.args.{number}={outputs}", sure=True)
-    raise Misfit(gives, outputs, f"model.args.{open_[0] if open_ else 'NAME'}={outputs}")
+    row = found is not None and found.ndim == 2 and len(found) == examples
+    if row and number and given.get(number) != outputs:
+        raise Misfit(gives, outputs, f"model.args.{number}={outputs}")
+    raise Misfit(gives, outputs, hint=_hint(found, x, outputs, open_, net))
+
+
+def _hint(found: Tensor | None, x: Tensor, outputs: int, open_: Sequence[str], net: nn.Module) -> str | None:
+    """Returns what to change in a network whose output for x is `found`, if no setting is known; None: nothing special."""
+    if found is None:
+        return "return a tensor with one row of logits per example, or name it 'logits'"
+    if found.shape == x.shape:
+        return "that is the shape of its input, and what reconstructs must be written for dropbench, as model=autoencoder is"
+    if outputs == 2 and found.numel() == len(x) == len(found):
+        return "return two logits per example, one for each class, in place of one for the second class"
+    if found.ndim == 2 and len(found) == len(x):
+        by = (
+            f"pass it the number of classes, if one of its arguments is that ({', '.join(open_)}), or " if open_ else ""
+        )
+        return f"{by}let its last layer give {outputs} numbers"
+    if any(getattr(part, "batch_first", True) is False for part in net.modules()):
+        return "return one row of logits per example; perhaps it reads examples as steps (batch_first=True?)"
+    return None
