@@ -38,7 +38,7 @@ class Column:
         Its heading.
     kind : str
         number; date (ISO 8601, converted to days since 1970); category. Unused: id (a different value in every row),
-        constant, empty, text (nearly as many texts as rows), other (lists, bytes and the like).
+        constant, empty, text (different texts in most rows), other (lists, bytes and the like).
     missing : int
         Number of cells without a value.
     levels : tuple of str
@@ -80,7 +80,7 @@ class Column:
             "id": "has a different value in every row",
             "constant": "has the same value in all rows",
             "empty": "has no value in any row",
-            "text": "has nearly as many different texts as rows",
+            "text": "has different texts in most rows",
             "other": "contains neither numbers nor texts",
         }.get(self.kind, "")
 

@@ -357,4 +357,6 @@ def _unlearnt(told: Target, tested: NDArray[np.bool_]) -> Iterator[str]:
 def _unused(found: Sequence[Column]) -> str:
     unused = [c for c in found if not c.used]
     more = f" and {len(unused) - _TOLD} more" if len(unused) > _TOLD else ""
-    return ", ".join(f"{c.name} ({c.told})" for c in unused[:_TOLD]) + more
+    lost = next((c.name for c in unused if c.kind == "text"), None)
+    hint = f"; to use it as a category: data.categorical=[{lost}]" if lost is not None else ""
+    return ", ".join(f"{c.name} ({c.told})" for c in unused[:_TOLD]) + more + hint

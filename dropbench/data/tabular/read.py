@@ -31,11 +31,26 @@ _NO_VALUE = ("?",)
 _OPEN: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _OTHERS: Mapping[str, str] = {
     ".npz": "type data=npz",
+    ".npy": "write x and y into one file, numpy.savez('my.npz', x=x, y=y), and type data=npz",
     ".xlsx": "save it as CSV",
     ".xls": "save it as CSV",
     ".ods": "save it as CSV",
 }
 """Advice for other kinds of files that users try."""
+_READERS = {
+    ".json": "read_json",
+    ".jsonl": "read_json",
+    ".pkl": "read_pickle",
+    ".pickle": "read_pickle",
+    ".feather": "read_feather",
+    ".h5": "read_hdf",
+    ".hdf5": "read_hdf",
+    ".dta": "read_stata",
+    ".sas7bdat": "read_sas",
+    ".sav": "read_spss",
+    ".html": "read_html",
+}
+"""What pandas reads and dropbench does not."""
 _PACKED = 5
 """The approximate factor by which a compressed file grows when it is unpacked."""
 _SAMPLE = 2**20
@@ -111,6 +126,13 @@ def found(key: str, path: str | None, root: Path, kind: str) -> Path:
     return file
 
 
+def _advice(file: Path) -> str | None:
+    """Returns what to do with a file of another kind, or None."""
+    if (reader := _READERS.get(file.suffix.lower())) is None:
+        return _OTHERS.get(file.suffix.lower())
+    return f"save it as CSV: pandas.{reader}({file.name!r}).to_csv({f'{file.stem}.csv'!r}, index=False)"
+
+
 def csv(file: Path, memory: int | None, writing: Writing | None = None) -> pd.DataFrame:
     """Reads the cells of a CSV file with a line of headings; `.gz`, `.bz2` and `.xz` are unpacked.
 
@@ -124,7 +146,7 @@ def csv(file: Path, memory: int | None, writing: Writing | None = None) -> pd.Da
     """
     import pandas as pd
 
-    if (kind := _OTHERS.get(file.suffix)) is not None:
+    if (kind := _advice(file)) is not None:
         raise UsageError(f"{file} is not a table in text form; {kind}")
     writing = writing or Writing()
     try:

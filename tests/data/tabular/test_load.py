@@ -213,6 +213,13 @@ def test_whole_numbers_that_no_number_can_hold_are_names(tmp_path: Path) -> None
     assert made.notes == ("columns that are not used: account (has a different value in every row)",)
 
 
+def test_a_column_of_many_texts_is_left_out_and_how_to_use_it_is_told(tmp_path: Path) -> None:
+    many = mixed(N).assign(user=[f"u{max(i, 3)}" for i in range(N)])
+    told = "user (has different texts in most rows); to use it as a category: data.categorical=[user]"
+    assert f"columns that are not used: {told}" in loaded(tmp_path, many).notes
+    assert not any("not used" in note for note in loaded(tmp_path, many, categorical=["user"]).notes)
+
+
 def test_two_tables_that_differ_in_a_digit_only_are_two(tmp_path: Path) -> None:
     """In a digit that float32 does not have, but the standardised number does."""
     frame = mixed(N).assign(size=1e6 + np.arange(N) * 1e-3)

@@ -126,7 +126,16 @@ def test_what_is_no_table_is_told(content: str | bytes, message: str, tmp_path: 
         csv(put(tmp_path, content), None)
 
 
-@pytest.mark.parametrize(("name", "told"), [("my.npz", "type data=npz"), ("my.xlsx", "save it as CSV")])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("my.npz", "type data=npz"),
+        ("my.npy", r"write x and y into one file, numpy\.savez"),
+        ("my.XLSX", "save it as CSV"),
+        ("my.json", r"save it as CSV: pandas\.read_json\('my\.json'\)\.to_csv\('my\.csv', index=False\)"),
+        ("my.pkl", r"save it as CSV: pandas\.read_pickle\('my\.pkl'\)"),
+    ],
+)
 def test_files_of_other_kinds_are_told_what_to_do_with(name: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"{name} is not a table in text form; {told}"):
         csv(put(tmp_path, b"PK", name), None)
