@@ -33,6 +33,8 @@ def nearest(word: str, valid: Iterable[str], most: int = LONG) -> str:
     If there are more than `most`, only similar ones follow, and it says so: `similar, of 74 in all: ...`.
     """
     names = sorted(set(valid))
+    if not names:
+        return "there are none"
     # A dotted key is often right except for its group: `train.widths` should lead to `model.widths`.
     last = word.rpartition(".")[2]
     same_end = [n for n in names if "." in word and n.rpartition(".")[2] == last]

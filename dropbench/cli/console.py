@@ -246,11 +246,11 @@ class Shown:
         if not isinstance(record, Record):
             self.error(f"the record in {folder} cannot be read")
             return
-        if self.as_json:
-            self.json({**asdict(record), "folder": str(folder)})
-            return
         if record.status == "failed":
             self.error(f"the run failed: {record.reason}; see {folder / 'traceback.txt'}")
+        if self.as_json:
+            self.json({**asdict(record), "folder": str(folder)})
+        if self.as_json or record.status == "failed":
             return
         if record.status == "diverged":  # an outcome, not an error: it would diverge again
             self._result(f"no result: {record.reason}; {duration(record.seconds)} on {record.device}")

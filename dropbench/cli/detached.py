@@ -62,7 +62,9 @@ def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
         return 0
     seen = Seen(store, force)
     if not force and all(_is_over(course, seen) for course in courses):
-        shown.note(f"nothing is left to train; to see the report: dropbench report {store.root}")
+        if shown.as_json:
+            shown.json({"job": None, "results": str(store.root), "plans": [c.plan_id for c in courses], "log": None})
+        shown.note(f"nothing is left to train; to see the report: {command('report', str(store.root))}")
         return 0
     began = datetime.now(UTC).isoformat(timespec="seconds")
     for course in courses:

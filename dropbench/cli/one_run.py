@@ -42,7 +42,7 @@ def show_run(run: str, results: Path, conf: Sequence[Path] = (), *, as_json: boo
 
 def show(record: Record, folder: Path, shown: Shown, conf: Sequence[Path] = ()) -> None:
     """Print a run. As JSON, print its record with its folder and the command that repeats it."""
-    if shown.quiet:
+    if shown.quiet and not shown.as_json:
         return
     command = repeat(record, folder, conf)
     if shown.as_json:

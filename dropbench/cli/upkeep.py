@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,10 @@ def list_runs(
     selection = Selection(arguments, where=where)
     folders = [*selection.paths(), *map(results_folder, results)] or [Path("results")]
     frame, loaded = _frame(list(dict.fromkeys(folders)), selection.filters(), where)
-    rows = [_row(row) for row in frame.sort_values("started", kind="stable").to_dict("records")]
+    runs = frame.sort_values("started", kind="stable").to_dict("records")
+    rows = [_row(row) for row in runs]
     if as_json:
-        shown.json(rows)
+        shown.json([row | measured for row, measured in zip(rows, map(_score, runs), strict=True)])
     elif not quiet:
         for line in _columns([tuple(rows[0]), *(tuple(map(written, r.values())) for r in rows)] if rows else []):
             shown.out(line)
@@ -145,7 +146,7 @@ def _agreed(question: str) -> bool:
 
 
 def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str]) -> tuple[pd.DataFrame, Found]:
-    """Return one row per run that fits, and the records that were loaded."""
+    """Return one row per run that fits, which may be none, and the records that were loaded."""
     from dropbench.report.records import filters
     from dropbench.report.records.frame import to_frame
     from dropbench.report.records.load import load
@@ -155,17 +156,27 @@ def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str])
         raise UsageError(
             f"{', '.join(map(str, paths))} contains no run that can be read; dropbench runs verify says why"
         )
-    frame = filters.select(to_frame(loaded.records), filters.parse(filters_))
-    return filters.where(frame, filters.conditions(where)), loaded
+    frame = to_frame(loaded.records)
+    try:
+        fit = filters.where(filters.select(frame, filters.parse(filters_)), filters.conditions(where))
+    except filters.NoRun:
+        fit = frame[:0]
+    return fit, loaded
+
+
+def _score(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the name and the value of a run's test score, None if it has none."""
+    from dropbench.values import absent
+
+    metric = next((k for k in ("test_accuracy", "test_loss") if k in row and not absent(row[k])), None)
+    return {"metric": metric, "value": row[metric] if metric else None}
 
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
     """Return the cells of a run's line."""
     from dropbench.report.tables.arms import setting
-    from dropbench.values import absent
 
-    scores = {k: row[k] for k in ("test_accuracy", "test_loss") if k in row and not absent(row[k])}
-    name, value = next(iter(scores.items()), ("", None))
+    metric, value = _score(row).values()
     return {
         "run": row["run_id"],
         "status": row["status"],
@@ -173,7 +184,7 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
         "data": row["data"],
         "setting": setting(row),
         "seed": row["seed"],
-        "score": f"{name.removeprefix('test_')} {value:.4g}" if value is not None else "-",
+        "score": f"{metric.removeprefix('test_')} {value:.4g}" if metric else "-",
         "started": row["started"],
     }
 

@@ -90,6 +90,8 @@ def test_a_detached_sweep_is_the_sweep(folder: Path, capsys: pytest.CaptureFixtu
     assert "every plan is complete" in dropbench(capsys, "runs", "status").out
     again = dropbench(capsys, *SHORT, "--detach")
     assert again.code == 0 and "nothing is left to train" in again.err and len(jobs.jobs(folder / "results")) == 1
+    tree = json.loads(dropbench(capsys, *SHORT, "--detach", "--json").out)
+    assert tree["job"] is None and tree["results"] == "results" and tree["plans"] == list(job.plans)
 
 
 def test_a_job_is_told_of_stopped_and_gone_on_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,8 +48,29 @@ def test_list_has_a_line_a_run(swept: Store, capsys: pytest.CaptureFixture[str])
     assert "standard 0.5" in said.out and "4 runs" in said.out
     some = json.loads(dropbench(capsys, "runs", "list", "results", "seed=1", "--where", "dropout!=none", "--json").out)
     assert [(r["seed"], r["setting"]) for r in some] == [(1, "standard 0.5")]
+    assert [r["metric"] for r in some] == ["test_accuracy"] and 0 <= some[0]["value"] <= 1
     swept.folder(runs(swept)[0]).joinpath("record.json").write_text("{")
     assert "1 record cannot be read" in dropbench(capsys, "runs", "list").err
+
+
+def test_no_run_of_a_known_status_is_an_answer_and_a_mistyped_one_a_mistake(
+    swept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["status=failed"], ["--where", "status=diverged"], ["-w", "status=failed and model=mlp"]):
+        said = dropbench(capsys, "runs", "list", *words, "--json")
+        assert (said.code, json.loads(said.out), said.err) == (0, [], "")
+        assert dropbench(capsys, "runs", "list", *words).out == "0 runs\n"
+    said = dropbench(capsys, "runs", "remove", "--where", "status=failed", "--yes")
+    assert said.code == 0 and "nothing to remove" in said.out and len(runs(swept)) == 4
+    assert dropbench(capsys, "runs", "list", "status=faild").code == 2
+
+
+def test_json_that_was_asked_for_is_printed_also_by_a_quiet_command(
+    swept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs(swept)[0]
+    for words in (["list"], ["show", run], ["status"], ["verify"], ["stop"]):
+        assert json.loads(dropbench(capsys, "runs", *words, "--json", "-q").out)
 
 
 def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
@@ -69,6 +90,7 @@ def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
     ("words", "said"),
     [
         (["show", "zzz"], "zzz: no run in results has an id that begins like this"),
+        (["stop", "three_arm-1"], "results has no job of this name; there are none; dropbench runs status"),
         (["show", ""], "no run is named: write its folder or the beginning of its id"),
         (["show", "results/runs/zzz"], "results/runs/zzz is not a run: it has no record.json"),
         (["verify", "elsewhere"], "elsewhere is not a results folder (it has no runs/)"),

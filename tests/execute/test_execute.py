@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import multiprocessing
 import os
 import signal
@@ -133,11 +134,13 @@ def test_failed_runs_on_the_command_line(mine: Path, capsys: pytest.CaptureFixtu
         ["RuntimeError: too many (mine/my_metric.py, line 28)"] * 2
     )
     assert "; see results/failed/" in said.err
-    said = dropbench(capsys, "train", *words)
-    assert said.code == 1
-    assert said.err.startswith(
-        "Error: the run failed: RuntimeError: too many (mine/my_metric.py, line 28); see results/failed/"
-    )
+    for as_json in ([], ["--json"]):
+        said = dropbench(capsys, "train", *words, *as_json)
+        assert said.code == 1
+        assert said.err.startswith(
+            "Error: the run failed: RuntimeError: too many (mine/my_metric.py, line 28); see results/failed/"
+        )
+        assert not said.out or json.loads(said.out)["status"] == "failed"
 
 
 def test_results_that_cannot_be_written_are_told_before_training(carry: Any, tmp_path: Path) -> None:

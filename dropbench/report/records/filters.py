@@ -76,12 +76,22 @@ def _ranged(typed: str, limits: str) -> list[str]:
     return [str(i) for i in numbers]
 
 
+STATUSES = ("completed", "diverged", "failed")
+"""How a run may have ended."""
+
 ABSENT = "absent"
 """How a missing key is shown, and what to type in a filter for it."""
 
 
+class NoRun(UsageError):
+    """Nothing is mistyped, but no stored run is so: for some commands that is an answer."""
+
+
 def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.DataFrame:
-    """Returns the rows that match every filter. Raises UsageError for an unknown key, a value that no run has, or no match."""
+    """Returns the rows that match every filter. Raises UsageError for an unknown key, a value that no run has, or no match.
+
+    It is NoRun if the values are known and only their combination, or a status, does not occur.
+    """
     keep = [True] * len(frame)
     for key, wanted in filters:
         column = column_of(frame, key)
@@ -90,11 +100,12 @@ def select(frame: pd.DataFrame, filters: Sequence[tuple[str, list[str]]]) -> pd.
         for want in wanted:
             if not any(_fits(v, want) for v in there):
                 valid = [written(v) for v in sorted({written(v): v for v in known(frame, column)}.values(), key=order)]
-                raise UsageError(f"{key}={want}: no stored run has this value; {hint(want, valid)}")
+                kind = NoRun if key == "status" and want in STATUSES else UsageError
+                raise kind(f"{key}={want}: no stored run has this value; {hint(want, valid)}")
         keep = [k and any(_fits(v, w) for w in wanted) for k, v in zip(keep, values, strict=True)]
     if not any(keep):
         shown = " ".join(f"{key}={','.join(values)}" for key, values in filters)
-        raise UsageError(f"no stored run fits all of these at once: {shown}; leave one out")
+        raise NoRun(f"no stored run fits all of these at once: {shown}; leave one out")
     return frame[keep]
 
 
@@ -120,7 +131,7 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
     """Returns the rows that match every condition.
 
     A value that is missing or not a number never matches <, <=, > or >=; a missing one matches `!=`, except `!=absent`. Raises
-    UsageError for an unknown key, and if no row is left.
+    UsageError for an unknown key, and if no row is left; it is NoRun if a condition on the status left none.
     """
     keep = [True] * len(frame)
     for key, sign, value in wanted:
@@ -129,7 +140,8 @@ def where(frame: pd.DataFrame, wanted: Sequence[Condition]) -> pd.DataFrame:
         if not any(keep):
             valid = [written(v) for v in sorted({written(v): v for v in values if not absent(v)}.values(), key=order)]
             there = listed(valid, _LONG)
-            raise UsageError(f"--where '{key}{sign}{value}': no remaining run matches; their values are: {there}")
+            kind = NoRun if key == "status" and value in STATUSES else UsageError
+            raise kind(f"--where '{key}{sign}{value}': no remaining run matches; their values are: {there}")
     return frame[keep]
 
 
