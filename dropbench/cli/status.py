@@ -16,6 +16,7 @@ from dropbench.cli.console import Shown
 from dropbench.cli.detached import tail
 from dropbench.cli.found import results_folder
 from dropbench.cli.jobs import State, member_of, states
+from dropbench.config.paths import path_setting
 from dropbench.config.typed import command
 from dropbench.errors import UsageError, nearest
 from dropbench.store.training import Trainer, at_work
@@ -23,7 +24,7 @@ from dropbench.values import count, plain
 
 if TYPE_CHECKING:
     from dropbench.report.follow import Standing
-    from dropbench.store import StoredPlan
+    from dropbench.store import Skipped, StoredPlan
     from dropbench.store.jobs import Job
 
 _PATIENCE_S = 90.0
@@ -160,7 +161,8 @@ def _members(job: Job) -> list[Any]:
 
 def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> list[str]:
     """Return the lines that a terminal shows for a folder."""
-    lines = []
+    unread = len(_unread(root))
+    lines = [f"{root}: {count(unread, 'plan')} cannot be read; dropbench runs verify says why"] if unread else []
     for one in plans:
         called = one.plan.study or "sweep"
         told = str(one.standing) if one.trained else one.standing.counted
@@ -175,6 +177,13 @@ def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> list
     if not lines:
         lines.append(f"{root}: nothing is in training, and every plan is complete")
     return lines
+
+
+def _unread(root: Path) -> list[Skipped]:
+    """Return the plans that cannot be read, of which nothing is known."""
+    from dropbench.store import Store
+
+    return Store(root).unread_plans()
 
 
 def _is_news(state: State) -> bool:
@@ -208,7 +217,10 @@ def _typed(root: Path, plan: StoredPlan) -> str | None:
     """Return the command that makes a plan, as far as it is stored; the user's own folders of options are not stored."""
     if plan.course is not None and plan.course.rule.confirms:
         return _line(["report", str(root), "--confirm"])
-    return _line(["sweep", *plan.overrides, *(plan.course.rule.options if plan.course else [])])
+    # The folder may have been copied or moved since the plan was typed.
+    typed = [text for text in plan.overrides if not text.startswith("results=")]
+    typed += [] if str(root) == "results" else [path_setting("results", root)]
+    return _line(["sweep", *typed, *(plan.course.rule.options if plan.course else [])])
 
 
 def _line(words: Sequence[str]) -> str | None:
@@ -237,6 +249,7 @@ def _as_tree(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> di
             }
             for one in plans
         ],
+        "unreadable": [str(plan.path) for plan in _unread(root)],
         "jobs": [_job_tree(state) for state in several],
     }
 

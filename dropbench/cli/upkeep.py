@@ -12,6 +12,7 @@ import typer
 from dropbench.cli.console import Shown
 from dropbench.cli.found import all_of, results_folder
 from dropbench.cli.selection import Selection
+from dropbench.config.typed import command
 from dropbench.errors import UsageError, nearest
 from dropbench.values import count, plain, written
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from dropbench.report.records.load import Found
     from dropbench.report.upkeep import Item
-    from dropbench.store import Store
+    from dropbench.store import Skipped, Store
 
 _SHOWN = 20
 """The most lines of each kind that are listed before anything is removed."""
@@ -52,18 +53,39 @@ def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
     from dropbench.report.upkeep import verify
 
     shown = Shown(quiet, as_json)
-    looked, wrong = 0, []
+    looked, wrong, to_type = 0, [], []
     for root in map(results_folder, folders):
         n, more = verify(root)
         looked += n
         wrong += more
+        to_type += _mending(root, more)
     if as_json:
         shown.json({"looked_at": looked, "wrong": [{"path": str(w.path), "reason": w.reason} for w in wrong]})
     else:
         for fault in wrong:  # also if only errors are wanted, because these are errors
             shown.out(plain(f"{fault.path}: {fault.reason}"))
         _say(shown, f"{looked} records and plans looked at, {len(wrong) or 'nothing'} wrong")
+        for line in to_type:
+            shown.note(line)
     return 1 if wrong else 0
+
+
+def _mending(root: Path, wrong: Sequence[Skipped]) -> list[str]:
+    """Return what to type about the faults of one folder. For a record of a newer dropbench there is nothing to type."""
+    from dropbench.store import RUNS
+
+    files = [w for w in wrong if w.path.parent.parent == root / RUNS]
+    whole = [w for w in wrong if w not in files and "newer dropbench" not in w.reason]
+    lines = []
+    if files:
+        again = command("train", "--from", str(files[0].path.parent), "--force")
+        lines.append(f"to make the damaged files of a run again: {again}")
+    if whole:
+        prune = command("runs", "prune", *([] if str(root) == "results" else [str(root)]), "--dry-run")
+        lines.append(
+            f"to see which of the rest can be removed: {prune}; the sweep of a removed run, typed again, trains it again"
+        )
+    return lines
 
 
 def remove_runs(

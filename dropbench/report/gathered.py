@@ -75,7 +75,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     frame = gathered.frame
     studies = [v for key, values in wanted if key == "study" for v in values]
     if studies:
-        stored, plans = plans, of_studies(studies, plans)
+        stored, plans = plans, of_studies(studies, plans, roots)
         again = [p for p in repeats_of(stored, plans) if p not in plans]
         arms = named([*plans, *again])
         planned = list(dict.fromkeys(run for *_, run in arms))

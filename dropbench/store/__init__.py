@@ -151,8 +151,8 @@ class Store:
         # A run that failed before its data were read has another id than after it finished.
         done = {(r.setting_id, r.seed) for r in loaded.records if r.status in FINISHED}
         records = [r for r in loaded.records if r.data_fingerprint is not None or (r.setting_id, r.seed) not in done]
-        unread = [p for p in self._stored_plans() if isinstance(p, Skipped)]
-        return replace(loaded, records=records, skipped=sorted([*loaded.skipped, *unread], key=lambda s: s.path))
+        skipped = sorted([*loaded.skipped, *self.unread_plans()], key=lambda s: s.path)
+        return replace(loaded, records=records, skipped=skipped)
 
     def of_settings(self, setting_ids: Container[str], but: Container[str] = ()) -> list[Record]:
         """Returns the finished runs of these settings, on any data and under any seed, except the run ids in `but`.
@@ -182,6 +182,10 @@ class Store:
         readable = [self._renamed(p) for p in self._stored_plans() if isinstance(p, StoredPlan)]
         latest = {p.plan_id: p for p in sorted(readable, key=lambda p: (p.created, p.plan_id))}
         return list(latest.values())
+
+    def unread_plans(self) -> list[Skipped]:
+        """Returns the plans that cannot be read, and why."""
+        return [p for p in self._stored_plans() if isinstance(p, Skipped)]
 
     def check(self) -> None:
         """Raises UsageError if runs cannot be written here, so that this is known before training instead of after it."""

@@ -204,6 +204,22 @@ def test_a_plan_that_nobody_began_as_a_job_has_a_command_too(folder: Path, capsy
         plan["command"].startswith("dropbench sweep study=three_arm") and "--tune train.lr=0.001,0.1" in plan["command"]
     )
     assert "nobody trains it; to continue: dropbench sweep" in dropbench(capsys, "runs", "status").out
+    (folder / "results").rename(folder / "moved")
+    assert "dropbench sweep study=three_arm" in (said := dropbench(capsys, "runs", "status", "moved").out)
+    assert " results=moved --tune" in said
+
+
+def test_plans_that_cannot_be_read_are_not_called_complete(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, *SHORT, "--quiet").code == 0
+    (plan,) = (folder / "results" / "plans").iterdir()
+    plan.write_text(plan.read_text()[:50])
+    said = dropbench(capsys, "runs", "status").out
+    assert said == "results: 1 plan cannot be read; dropbench runs verify says why\n"
+    assert status(capsys)["unreadable"] == [f"results/plans/{plan.name}"]
+    said = dropbench(capsys, "report", "study=three_arm").err
+    assert f"1 plan cannot be read, such as results/plans/{plan.name}" in said and "type the same sweep again" in said
+    assert dropbench(capsys, *SHORT, "--quiet").code == 0 and status(capsys)["unreadable"] == []
+    assert dropbench(capsys, "report", "study=three_arm").code == 0
 
 
 def test_mistakes_are_said_before_anything_is_detached(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

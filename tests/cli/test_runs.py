@@ -168,6 +168,20 @@ def test_verify_names_each_fault(swept: Store, capsys: pytest.CaptureFixture[str
     assert plain.code == 1 and len(plain.out.splitlines()) == 8
 
 
+def test_what_verify_says_to_type_mends(swept: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b, *_ = [swept.folder(run) for run in runs(swept)]
+    (a / "history.csv").unlink()
+    (b / "record.json").write_text("{")
+    said = dropbench(capsys, "runs", "verify").err
+    assert f"dropbench train --from results/runs/{a.name} --force\n" in said
+    assert "dropbench runs prune --dry-run; the sweep of a removed run, typed again, trains it again" in said
+    assert dropbench(capsys, "train", "--from", f"results/runs/{a.name}", "--force", "-q").code == 0
+    assert dropbench(capsys, "runs", "prune", "--yes").code == 0 and not b.exists()
+    assert dropbench(capsys, "sweep", *WINE, "execute.workers=1", "-q").code == 0 and b.exists()
+    said = dropbench(capsys, "runs", "verify")
+    assert said.code == 0 and not said.err
+
+
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}", b"\xff" * 40])
 def test_verify_looks_at_weights(swept: Store, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
     folder = swept.folder(runs(swept)[0])
