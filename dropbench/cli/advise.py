@@ -183,18 +183,18 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
 
     kept, store = done.kept, done.store
     going_on = kept.course is not None and not kept.course.ended
-    if not any(store.finished(run) for run in kept.runs):
-        if not going_on:
-            return None
-        go_on = "run the same command again to continue"
-        over = f"Cannot tell yet: the time was over before anything could be compared. {go_on.capitalize()}."
-        return Told("unknown", str(course.first.baseline), (over,), kept, store, next=go_on)
+    if not going_on and not any(store.finished(run) for run in kept.runs):
+        return None
     report = for_plan(store, kept)
     spec = course.first.specs[0]
     what = f"model={spec.model.name} on {spec.data.called}"
     comparison = report.comparisons[0] if report.comparisons else None
     budget = _budget(comparison, course, done, left=going_on)
     found = None if comparison is None else advice(comparison, what, budget)
+    if found is None and going_on:
+        go_on = "run the same command again to continue"
+        over = f"Cannot tell yet: the time was over before anything could be compared. {go_on.capitalize()}."
+        return Told("unknown", str(course.first.baseline), (over,), kept, store, next=go_on)
     if found is None:
         for headline in report.headlines:
             shown.warning(headline)

@@ -92,6 +92,22 @@ def test_where_the_time_is_over_too_soon_that_is_the_answer(
     assert said.code == 0 and line.startswith("Cannot tell yet: the time was over")
 
 
+def test_a_stop_before_the_baseline_has_a_run_is_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arms are trained side by side, and another one may be first."""
+
+    def others(looks: Iterator[int], plan: Any, work: Any, *given: Any) -> Any:
+        if next(looks):
+            parts = [replace(c, specs=tuple(s for s in c.specs if s.dropout.rate)) for c in work.cohorts]
+            work = replace(work, cohorts=[c for c in parts if c.specs])
+        return trained(plan, work, *given)
+
+    monkeypatch.setattr("dropbench.cli.sweep.trained", partial(others, itertools.count()))
+    said = dropbench(capsys, "advise", *SHORT, "--minutes", "3", f"results={tmp_path}", "--quiet")
+    assert said.code == 0 and said.out.startswith("Cannot tell yet: the time was over before anything could be compared.")
+
+
 def test_what_would_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = dropbench(capsys, "advise", *QUICK, "--dry-run", f"results={tmp_path}")
     assert said.code == 0 and not any(tmp_path.iterdir())
