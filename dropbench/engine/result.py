@@ -87,6 +87,8 @@ class RunResult:
     """The parts of a user's module that drew their own random numbers."""
     parent: str | None = None
     """The id of the run that this one continued from its end."""
+    task: str = "classify"
+    """What the model was trained for, which may follow from the data: see `planning.outline`."""
     products: str | None = None
     """The library that multiplied matrices in the process that trained this run: see hardware/blas.py."""
 

@@ -324,6 +324,7 @@ class Training:
             peak_memory_mb=max((row["peak_memory_mb"] for row in history if "peak_memory_mb" in row), default=None),
             notes=self._notes,
             own_noise=list(self.replicas.outline.own_noise),
+            task=self.replicas.outline.task,
             learned_rates={
                 label: row[f"rate/{label}"]
                 for label in rates

@@ -35,7 +35,9 @@ def record_of(outcome: RunResult | Failure, device: str, threads: int, beside: C
             f"a run of data {spec.data_fingerprint} was trained on {trained_on}, so it cannot be stored under its id"
         )
     config = spec.as_dict()
-    task = getattr(locate(spec.model.target), "task", "classify")
+    # Without a result nobody knows whether the data have classes or numbers.
+    of_model = getattr(locate(spec.model.target), "task", "classify")
+    task = of_model if isinstance(outcome, Failure) else outcome.task
     declared = {name: metric.model_dump() for name, metric in spec.metric.items()}
     tree = {
         **measured,

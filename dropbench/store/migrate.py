@@ -35,7 +35,10 @@ METRICS: dict[str, dict[str, Any]] = {
         "range": (0, None),
         "unit": "nats",
         "region": "0.01",
-        "of_task": {"reconstruct": {"direction": "lower", "range": (0, None), "unit": "nats", "region": "1%"}},
+        "of_task": {
+            "regress": {"direction": "lower", "range": (0, None), "unit": "", "region": "1%"},
+            "reconstruct": {"direction": "lower", "range": (0, None), "unit": "nats", "region": "1%"},
+        },
         "also": {"perplexity": {"direction": "lower", "range": (1, None)}},
     },
     "mask_gradients": {"also": {"gradient_norm": _POSITIVE, "gradient_variance": _POSITIVE}},

@@ -70,6 +70,13 @@ def test_a_study_of_numbers_tells_their_error(folder: Path, capsys: pytest.Captu
     assert "rmse" in dropbench(capsys, "report").out
     told = dropbench(capsys, "report", "--metric", "rmse", "--about", "examples")
     assert told.code == 0 and "Traceback" not in told.err
+    # Its loss is the square of that error and not a cross-entropy, so it is in no nats, and a share of it counts as the same.
+    for file in (folder / "results/runs").glob("*/record.json"):
+        record = json.loads(file.read_text())
+        assert record["task"] == "regress"
+        assert (record["measures"]["loss"]["unit"], record["measures"]["loss"]["region"]) == ("", "1%")
+    assert " nats" not in dropbench(capsys, "report", "--explain").out
+    assert dropbench(capsys, "runs", "verify").code == 0
 
 
 @pytest.mark.parametrize(
