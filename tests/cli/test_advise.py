@@ -105,7 +105,9 @@ def test_a_stop_before_the_baseline_has_a_run_is_no_error(
 
     monkeypatch.setattr("dropbench.cli.sweep.trained", partial(others, itertools.count()))
     said = dropbench(capsys, "advise", *SHORT, "--minutes", "3", f"results={tmp_path}", "--quiet")
-    assert said.code == 0 and said.out.startswith("Cannot tell yet: the time was over before anything could be compared.")
+    assert said.code == 0 and said.out.startswith(
+        "Cannot tell yet: the time was over before anything could be compared."
+    )
 
 
 def test_what_would_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
