@@ -143,7 +143,7 @@ def agreeing(d: Difference, step: float, alpha: float, tests: int) -> Difference
         As in `unpaired`.
     """
     n = d.finished
-    if n < 2 or not d.pairs or not d.sd < _ROUNDING * step or d.diverged:
+    if n < 2 or not d.pairs or not d.sd < _ROUNDING * step:
         return d
     error = d.widened * step / n
     alone, half = (t_quantile(1 - level / 2, n - 1) * error for level in (alpha, alpha / tests))

@@ -102,6 +102,22 @@ def test_seeds_that_agree_have_an_interval_that_is_not_a_point(seeds: int, shift
     assert not 0 < found.seeds_needed.even <= seeds
 
 
+def test_finished_seeds_that_agree_beside_one_that_diverged_have_no_point_either() -> None:
+    scores = {"other": dict.fromkeys(range(10), 0.5), "arm": dict.fromkeys(range(9), 0.55)}
+    diverged = {"arm": {9}, "other": set[int]()}
+    (found,) = judged(
+        [Minus("arm", "other", ACCURACY)],
+        lambda arm, _: scores[arm],
+        0.002,
+        lambda arm: diverged[arm],
+        examples=lambda _: 20,
+    )
+    spread = np.array([1 / 20] + 8 * [0.0]).std(ddof=1)
+    low, high = stats.t.interval(0.95, 8, 0.05, spread / 3)
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
+    assert found.verdict == "cannot tell" and found.difference.lost == 1
+
+
 def test_a_loss_that_agrees_is_the_same_run_and_needs_no_steps() -> None:
     scores = dict.fromkeys(range(8), 0.9)
     (found,) = judged([Minus("arm", "other", LOSS)], lambda *_: scores, 0.002)
