@@ -82,7 +82,7 @@ def test_a_range_that_is_none_or_too_long(odd: Any, typed: str) -> None:
         report.build([odd.root], [f"seed={typed}"])
 
 
-@pytest.mark.parametrize("rope", ["", "x", "-1", "nan", "1e999", "1%"])
+@pytest.mark.parametrize("rope", ["", "x", "-1", "nan", "1e999", "1%", "1.5"])
 def test_a_region_that_is_none(odd: Any, rope: str) -> None:
     with pytest.raises(UsageError, match="--rope"):
         report.build([odd.root], rope=rope)

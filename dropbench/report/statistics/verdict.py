@@ -51,8 +51,13 @@ def region(rope: str | None, measure: Measure, baseline: pd.DataFrame) -> float:
         if not measure.in_percent:
             raise UsageError(f"--rope {rope}: {measure.spoken} is not in percent, so it has no points; {_FORMS}")
         return value / 100
-    if form is None:
+    if form is None and not (measure.in_percent and value >= 1):
         return value
+    if form is None:
+        raise UsageError(
+            f"--rope {rope}: as a fraction this is {100 * value:g} points, and accuracies differ by less; write points as "
+            f"{typed[1]}pp"
+        )
     if measure.in_percent:
         raise UsageError(f"--rope {rope}: for an accuracy this may mean two things; write points as {typed[1]}pp")
     column = str(measure.on("test") if measure.part == "gap" else measure)

@@ -75,7 +75,7 @@ def widening(expression: Expression, scores: ScoresOf, runs: RunsOf, said: Said)
 def _shares(value: float, of_arms: list[tuple[float, Examples]]) -> Differences:
     """Return each example's contribution under one seed, with the seed's value as their mean; of_arms: derivatives, scores."""
     if not of_arms:
-        raise Untold("it does not depend on any score")
+        raise Untold("it is about how scores vary between seeds, whatever their level")
     rows = of_arms[0][1].rows
     if any(e.rows is not rows and not np.array_equal(e.rows, rows) for _, e in of_arms):
         raise Untold("arms were tested on different examples under the same seed")
