@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
 from dropbench.cli.stages import told
-from dropbench.values import count
+from dropbench.values import count, spans
 
 if TYPE_CHECKING:
     from dropbench.execute.local import Stored
@@ -98,6 +98,29 @@ def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Sh
     if kept.claims or kept.checks or kept.programs:
         show(claims([store.root], [f"study={kept.study}"]), shown.console)
     shown.note(_closing(kept, store))
+    if more := _more_seeds(kept, store):
+        shown.note(more)
+
+
+def _more_seeds(kept: StoredPlan, store: Store) -> str | None:
+    """Return a line on stored seeds of the same arms that this sweep did not compare; None if there are none.
+
+    A diagnosis proposes more seeds as a sweep of these alone, and its answer is in the report on all of them.
+    """
+    if kept.course is not None:  # it has other seeds on purpose, or looks of its own
+        return None
+    mine = [r for run in kept.every_run if (r := store.finished(run)) is not None]
+    arms, seeds = {r.arm_id for r in mine}, {r.seed for r in mine}
+    apart = {run for plan in store.plans() if plan.course is not None for run in plan.trained}
+    stored = store.of_settings({r.setting_id for r in mine}, {*kept.every_run, *apart})
+    both = Counter(r.seed for r in stored if r.arm_id in arms and r.seed not in seeds)
+    more = [seed for seed, n in both.items() if n > 1]  # of a single arm they would compare nothing
+    if not more:
+        return None
+    report = f"dropbench report {shlex.quote(str(store.root))}"
+    return (
+        f"seeds {spans(more)} of these arms are stored too, and are not in the report above; to compare all: {report}"
+    )
 
 
 def _closing(kept: StoredPlan, store: Store) -> str:

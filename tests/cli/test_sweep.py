@@ -13,6 +13,19 @@ import pytest
 from terminal import TINY, dropbench, started
 
 
+def test_more_seeds_of_the_same_arms_are_told_where_the_report_leaves_them_out(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A diagnosis proposes more seeds as a sweep of these alone."""
+    words = ("sweep", *TINY, "dropout=none,standard")
+    told = "are not in the report above; to compare all: dropbench report results"
+    assert told not in dropbench(capsys, *words, "seed=0,1").err
+    assert f"seeds 0-1 of these arms are stored too, and {told}" in dropbench(capsys, *words, "seed=2,3").err
+    assert told not in dropbench(capsys, *words, "seed=range(0,4)").err
+    other = ("sweep", *TINY, "dropout=none,gaussian", "seed=5")
+    assert told not in dropbench(capsys, *other).err  # nothing but seeds of the baseline
+
+
 def test_a_grid_without_a_study_ends_with_its_table(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1")
     assert "mlp on wine" in said.out and "standard 0.5" in said.out
