@@ -38,6 +38,11 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return _joined([torch.bmm(*one) for one in _each(a, b)])
 
 
+def differentiable(a: Tensor, b: Tensor) -> Tensor:
+    """Returns the products of a [K, M, I] and b [K, I, O] by torch, with autograd, of any type and on any device."""
+    return _joined([torch.bmm(*one) for one in _each(a, b)])
+
+
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
     """Adds the products of a [K, M, I] and b [K, I, O] to `out` [K, M, O], in place and without autograd."""
     if _ours(a, b):
@@ -66,11 +71,12 @@ def affine_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _each(*stacked: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """Yields the pieces to multiply in one call of MKL: the whole stack, or single replicas for single rows and columns.
+    """Yields the pieces to multiply in one call of MKL: the whole stack, or single replicas if a matrix has one row or column.
 
-    MKL rounds single rows and columns differently in a stack than alone.
+    MKL rounds these differently in a stack than alone: a row or column in the result, and, on some processors of Intel, a
+    product with only one summand to which a bias is added.
     """
-    single = 1 in (stacked[-2].shape[1], stacked[-1].shape[2])
+    single = 1 in (*stacked[-2].shape[1:], stacked[-1].shape[2])
     return zip(*(t.split(1) for t in stacked), strict=True) if single else (stacked,)
 
 

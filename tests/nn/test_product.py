@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dropbench.hardware import blas
 from dropbench.nn import product as module
-from dropbench.nn.product import add_product, affine, product
+from dropbench.nn.product import add_product, affine, differentiable, product
 
 SIDE = st.integers(1, 40)
 LIBRARIES = ["mkl", "onednn", "numpy", "both"]
@@ -62,6 +62,7 @@ def test_gradients_are_those_of_autograd(library: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(k=st.integers(2, 5), m=SIDE, i=SIDE, o=SIDE, seed=st.integers(0, 10**6))
+@example(k=2, m=20, i=1, o=20, seed=0)  # a table with one feature, on an Intel Xeon
 def test_a_replicas_product_does_not_know_its_stack(k: int, m: int, i: int, o: int, seed: int) -> None:
     """To the last bit, by each library."""
     generator = torch.Generator().manual_seed(seed)
@@ -75,6 +76,29 @@ def test_a_replicas_product_does_not_know_its_stack(k: int, m: int, i: int, o: i
                 own = slice(one, one + 1)
                 assert torch.equal(stacked[own], affine(a[own].clone(), b[own].clone(), bias[own].clone()))
                 assert torch.equal(turned[own], product(b[own].clone().mT, a[own].clone().mT))
+
+
+@settings(max_examples=60, deadline=None)
+@given(k=st.integers(2, 5), m=SIDE, i=SIDE, o=SIDE, seed=st.integers(0, 10**6))
+@example(k=3, m=1, i=16, o=8, seed=0)
+@example(k=3, m=32, i=16, o=1, seed=0)
+@example(k=3, m=32, i=1, o=16, seed=0)
+def test_a_differentiable_product_does_not_know_its_stack_and_neither_do_its_gradients(
+    k: int, m: int, i: int, o: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    a, b = (torch.randn(shape, generator=generator).requires_grad_() for shape in ((k, m, i), (k, i, o)))
+    g = torch.randn(k, m, o, generator=generator)
+    out = differentiable(a, b)
+    stacked = (out, *torch.autograd.grad((out * g).sum(), (a, b)))
+    torch.testing.assert_close(out, torch.bmm(a, b))
+    for one in range(k):
+        own = [t[one : one + 1].detach().clone().requires_grad_() for t in (a, b)]
+        alone = differentiable(*own)
+        for mine, theirs in zip(
+            (alone, *torch.autograd.grad((alone * g[one : one + 1]).sum(), own)), stacked, strict=True
+        ):
+            assert torch.equal(mine, theirs[one : one + 1])
 
 
 def test_numpy_gets_rows_or_columns_that_lie_together(library: str) -> None:
