@@ -186,11 +186,9 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
     if not going_on and not any(store.finished(run) for run in kept.runs):
         return None
     report = for_plan(store, kept)
-    spec = course.first.specs[0]
-    what = f"model={spec.model.name} on {spec.data.called}"
     comparison = report.comparisons[0] if report.comparisons else None
     budget = _budget(comparison, course, done, left=going_on)
-    found = None if comparison is None else advice(comparison, what, budget)
+    found = None if comparison is None else advice(comparison, comparison.title, budget)
     if found is None and going_on:
         go_on = "run the same command again to continue"
         over = f"Cannot tell yet: the time was over before anything could be compared. {go_on.capitalize()}."

@@ -61,12 +61,22 @@ def with_weights(run: str | Path) -> Record:
     folder = Path(run).expanduser()
     record = read(folder)
     if isinstance(record, Skipped):
-        raise UsageError(f"{folder} cannot be loaded as a run: {record.reason}")
+        raise UsageError(f"{folder} cannot be loaded as a run: {record.reason}{_instead(folder)}")
     if record.weights != WEIGHTS:
         raise UsageError(
             f"run {record.run_id} stored no weights: train it again with train.save=best --force, or choose a run with weights"
         )
     return record
+
+
+def _instead(folder: Path) -> str:
+    """Returns which folder to give in place of one that holds no run: one in it, if it holds results, or one of that name."""
+    if (folder / "record.json").exists():
+        return ""
+    inside = sorted(run.parent for run in (folder / "runs").glob("*/record.json"))
+    named = [run for run in (Path("results/runs") / folder.name,) if (run / "record.json").is_file()]
+    example = next(iter((*named, *inside)), "results/runs/4df5aad9e191")
+    return f"; give the folder of a run, such as {example}"
 
 
 def _kept(folder: Path, record: Record) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -50,6 +50,7 @@ def test_on_objects_the_same_call_continues(tmp_path: Path, monkeypatch: pytest.
     assert len(early.sentences) == 1 and "Run the same call again" in early.sentences[0]
     advice = db.advise(few(tmp_path), data=FRAME.copy(), target="y", minutes=3, quiet=True)
     assert len(advice.sentences) == 3 and advice.command is None
+    assert "This answer is for mlp on the given DataFrame; " in advice.sentences[2]
     assert len(list((tmp_path / "plans").iterdir())) == 1
 
 

@@ -25,6 +25,7 @@ from dropbench.data.base import Table
 from dropbench.engine.trained import TrainedModel
 from dropbench.errors import UsageError
 from dropbench.execute.cohorts import cohorts
+from dropbench.execute.loading import with_weights
 from dropbench.execute.local import Stored, execute
 from dropbench.planning.plan import Plan, make
 from dropbench.planning.sources import load
@@ -300,6 +301,19 @@ def test_what_cannot_be_loaded_is_a_sentence(train: Train, spoil: Callable[[Path
     spoil(kept.folder)
     with pytest.raises(UsageError, match=said):
         kept.model()
+
+
+def test_a_folder_of_results_and_an_id_are_told_the_folder_of_a_run(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train("data=wine", "model=mlp", "model.widths=[4]").folder
+    (tmp_path / "elsewhere").mkdir()
+    run.parents[1].rename(tmp_path / "elsewhere" / "results")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for given in (run.name, "results"):
+        said = f"{given} cannot be loaded as a run: .*; give the folder of a run, such as results/runs/{run.name}$"
+        with pytest.raises(UsageError, match=said):
+            with_weights(given)
 
 
 def others(run: str = "someone") -> bytes:
