@@ -54,6 +54,18 @@ def test_an_array_is_one_number_or_is_asked_about() -> None:
         words([{"train.lr": np.array([0.1, 0.2])}])
 
 
+def test_the_keys_of_a_node_may_be_a_mapping() -> None:
+    given = {"train": {"lr": 0.1, "epochs": (1, 2)}, "dropout.rates": {"input": 0.2}, "model": "cnn"}
+    assert words([given]) == ["train.lr=0.1", "train.epochs=1,2", 'dropout.rates={"input": 0.2}', "model=cnn"]
+
+
+def test_an_object_is_no_value() -> None:
+    with pytest.raises(UsageError, match=r"^model\.args\.config: a object cannot be .* def make"):
+        words([{"model.args.config": object()}])
+    with pytest.raises(UsageError, match=r"^train\.lr: a object cannot be written .* lists and dicts$"):
+        words([{"train.lr": [object()]}])
+
+
 def test_folders_are_taken_as_they_are() -> None:
     assert words([{"results": Path("a b,c")}, {"data.root": "~x"}, {"data.path": Path("d e.csv")}]) == [
         "results=a b,c",
