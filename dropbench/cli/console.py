@@ -335,7 +335,8 @@ def _score(metric: str, part: str, value: float | None) -> str:
     sign = "+" if part == "gap" else ""
     if "accuracy" in metric:
         return f"{100 * value:{sign}.2f} {'points' if sign or metric.endswith('_sd') else '%'}"
-    return f"{value:{sign}.4f}"
+    size = abs(value)  # seven digits or so; on 80 columns longer numbers are cut
+    return f"{value:{sign}{'.4f' if size < 1e4 else ',.1f' if size < 1e7 else '.5g'}}"
 
 
 def _arms_table(plan: Plan, todo: Sequence[RunSpec]) -> Table:

@@ -11,7 +11,7 @@ from rich.console import Console
 from specs_kit import planned
 from terminal import dropbench
 
-from dropbench.cli.console import Shown
+from dropbench.cli.console import Shown, _score
 from dropbench.cli.work import Work
 from dropbench.execute.cohorts import Cohort
 from dropbench.planning.plan import Plan
@@ -69,6 +69,21 @@ def test_lists_wrap_on_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> No
     lines = screen.getvalue().splitlines()
     assert len(lines) == 5 and max(map(len, lines)) <= 80
     assert lines[1].startswith(" " * 13 + "word")
+
+
+@pytest.mark.parametrize(
+    ("value", "gap", "shown"),
+    [
+        (371.4082, False, "371.4082"),
+        (-0.25, True, "-0.2500"),
+        (1082248.4318, False, "1,082,248.4"),
+        (-143404.7182, True, "-143,404.7"),
+        (1171261620224.0, False, "1.1713e+12"),
+        (330964008960.0, True, "+3.3096e+11"),
+    ],
+)
+def test_large_numbers_fit_a_terminal(value: float, gap: bool, shown: str) -> None:
+    assert _score("rmse", "gap" if gap else "test", value) == shown
 
 
 def test_a_record_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
