@@ -10,12 +10,39 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from dropbench.cli import beginning, seeing
 from dropbench.cli.options import AsJson, Conf, Force, Overrides, Quiet, Retry
 from dropbench.cli.runs import runs
 
+_MISTAKE: Any = typer.BadParameter.__bases__[0]
+"""UsageError of click, of which newer versions of typer have a copy."""
+
+
+class _Commands(TyperGroup):
+    """The commands; if an unknown one is a part of `list` or `runs`, or has another name, the message says what to type."""
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except _MISTAKE as error:
+            from dropbench.cli.listing import SECTIONS
+
+            name = args[0] if args else ""
+            under = {"list": SECTIONS, "runs": getattr(self.commands["runs"], "commands", ())}
+            typed = {"new": "init"}.get(name) or next(
+                (f"{group} {name}" for group, has in under.items() if name in has), None
+            )
+            if typed is not None:
+                error.message = f"{error.message.rstrip('.')}. Did you mean '{typed}'?"
+            raise
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Does dropout help on your model and data, which kind, at what rate, where, and how sure can you be?\n\n"
     "Start with: dropbench sweep study=three_arm",
     no_args_is_help=True,

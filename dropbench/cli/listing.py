@@ -20,6 +20,7 @@ _SECTIONS = {
     "metrics": "metric",
 }
 """The sections by name, and the group of conf/ that each shows."""
+SECTIONS = (*_SECTIONS, "sites", "columns")
 
 _OF_TRAINING = {
     "train.weight_decay": "Weights shrink at each update; train.decay_exempt leaves parameters out (Loshchilov & Hutter 2019)",
@@ -48,9 +49,7 @@ def list_options(
     if overrides:
         raise UsageError(f"list {section} takes no settings such as {overrides[0]}; `dropbench list sites` does")
     if section is not None and section not in _SECTIONS:
-        raise UsageError(
-            f"list {section}: there is no such section; {nearest(section, [*_SECTIONS, 'sites', 'columns'])}"
-        )
+        raise UsageError(f"list {section}: there is no such section; {nearest(section, SECTIONS)}")
     folders = [folder.resolve() for folder in conf]
     headlines = {
         name: {option: _headline(file) for option, file in options(group, folders).items()}

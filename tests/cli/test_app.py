@@ -61,6 +61,16 @@ def test_unknown_options_and_commands(bare: Path, capsys: pytest.CaptureFixture[
     assert "Did you mean 'train'?" in said.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("sites", "list sites"), ("metrics", "list metrics"), ("show", "runs show"), ("new", "init")]
+)
+def test_a_command_that_lies_elsewhere_is_named(
+    typed: str, meant: str, bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = dropbench(capsys, typed)
+    assert said.code == 2 and f"No such command '{typed}'. Did you mean '{meant}'?" in said.err
+
+
 def test_json_is_all_of_standard_output(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = dropbench(capsys, "train", *TINY, "--json")
     record = json.loads(said.out)
