@@ -90,7 +90,13 @@ def _examples(table: Table) -> Iterator[str]:
     if table.axes in _OF_NUMBERS:
         # A sum is the fastest check of all numbers; if it is not finite, the numbers themselves are checked.
         if not bool(x.sum().isfinite()) and (at := _first(~x.isfinite())) is not None:
-            yield f"{_place(table, 'x', at)} is {float(x[at])}; every number must be finite"
+            hint = "; fill missing values before" if bool(x[at].isnan()) else ""
+            hint += (
+                ", or give a DataFrame or a CSV file, whose empty cells are filled"
+                if hint and table.axes == "F"
+                else ""
+            )
+            yield f"{_place(table, 'x', at)} is {float(x[at])}; every number must be finite{hint}"
         if len(x) > 1 and bool((x[0] == x[1]).all()) and bool((x == x[:1]).all()):
             yield "all examples are the same, so there is nothing to learn from them"
     elif table.axes in ("T", "W") and (at := _first((x < 0) | (x >= int(table.vocabulary or 0)))) is not None:

@@ -57,8 +57,10 @@ def test_a_column_that_never_changes_is_no_error() -> None:
 @given(row=st.integers(0, N - 1), column=st.integers(0, 2), value=st.sampled_from([math.nan, math.inf, -math.inf]))
 def test_a_number_that_is_not_finite(row: int, column: int, value: float) -> None:
     at = (row, column)
+    hint = "; fill missing values before, or give a DataFrame or a CSV file, whose empty cells are filled"
     assert told(TABLE, x=put(X, at, value)) == (
         f"x[{row}, {column}] (row {row}, column {column}, counted from 0) is {value}; every number must be finite"
+        f"{hint if math.isnan(value) else ''}"
     )
 
 
