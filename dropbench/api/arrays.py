@@ -151,6 +151,8 @@ def _row_values(name: str, values: Any, n: int) -> Any:
         given = np.unique(given.astype(str) if given.dtype == object else given, return_inverse=True)[1]
     elif given.dtype.kind not in ("biufM" if name == "times" else "biuf"):
         raise UsageError(f"{name} has the type {given.dtype}; it must hold numbers{' or dates' * (name == 'times')}")
+    elif name == "weights" and given.sum() > 0:
+        given = given / given.mean()  # as data.weight is read
     return given.astype("datetime64[ns]" if given.dtype.kind == "M" else given.dtype).astype(_BESIDE[name])
 
 
