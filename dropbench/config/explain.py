@@ -40,7 +40,7 @@ def explained(
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-    said = UsageError(" ".join(str(error).split()))
+    said = UsageError(_plainly(error, {o.key_or_group: _as_typed(o) for o in overrides}, extra))
     try:
         tree: Any = OmegaConf.to_container(files())
     except (HydraException, OmegaConfBaseException, ValueError, OSError):  # the error is in an option's own file
@@ -63,6 +63,33 @@ def explained(
             beside = next((chosen(o.value()) for o in overrides if o.key_or_group == BESIDE), [])
             return UsageError(_no_key(key, value, leaves, extra, study=study, beside=beside))
     return said
+
+
+def _as_typed(override: Override) -> str:
+    """Returns an override without the quotes that the expansion of a sweep puts around an interpolation."""
+    value = override.value()
+    return f"{override.key_or_group}={value}" if isinstance(value, str) else str(override.input_line)
+
+
+def _plainly(error: Exception, typed: Mapping[str, str], extra: Sequence[Path]) -> str:
+    """Returns an error of Hydra or OmegaConf without their own words. typed: the overrides as typed, by key."""
+    from hydra.errors import MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    said = " ".join(re.split(r"\n\s*full_key: ", str(error))[0].split())
+    if isinstance(error, MissingConfigException) and (found := re.match(r"In '(.+?)': Could not load '(.+?)'", said)):
+        group, _, name = found[2].rpartition("/")
+        return f"{found[1]}.yaml: its defaults name {name}, of which there is no file; {nearest(name, options(group, extra))}"
+    if not isinstance(error, OmegaConfBaseException) or not error.full_key:
+        return said
+    line = typed.get(error.full_key, error.full_key)
+    if said.startswith("Cannot merge"):
+        return (
+            f"{line}: it must be {'a list, such as [a,b]' if error.object_type is list else 'a dict, such as {a: 1}'}"
+        )
+    if key := re.fullmatch(r"Interpolation key '(.+)' not found", said):
+        return f"{line}: ${{{key[1]}}} refers to no key; `dropbench train --cfg` shows every key"
+    return f"{line}: {re.sub(r'^[A-Za-z]+ raised while resolving interpolation: ', '', said)}"
 
 
 def _no_key(

@@ -72,11 +72,21 @@ def invalid(
             f"'{key}' is not a key here; {nearest(key, [f'{parent}.{k}' for k in (*own, *(fields or ()))])}"
         )
     if first["type"] == "missing":
-        return UsageError(f"{key} has no value; give it one: {key}=...")
+        return UsageError(_missing(key))
     # A union gives one error for each of its branches.
     same = [e for e in error.errors() if _key(group, e["loc"], variants) == key]
     needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
     return UsageError(f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}")
+
+
+def _missing(key: str) -> str:
+    """Returns a sentence on a key that only a file of the user's own can lack."""
+    group, _, last = key.partition(".")
+    where = f"in the file that {group}= chooses"
+    if last in ("name", "_target_"):  # these cannot be typed
+        return f"{key} has no value; write {last}: ... {where}"
+    whole = "; with defaults: [default] at its top it has all other values" if group == "train" else ""
+    return f"{key} has no value; give it one: {key}=..., or {last}: ... {where}{whole}"
 
 
 def _round(context: Mapping[str, Any]) -> dict[str, Any]:

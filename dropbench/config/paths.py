@@ -1,4 +1,4 @@
-"""Paths on the command line: every character is taken literally, whatever it means in Hydra's grammar."""
+"""Paths on the command line: every character is taken literally, except for quotes around the whole, as in Hydra's grammar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from dropbench.errors import UsageError
 
 PATHS = ("results", "data.root")
-"""The keys whose value is a folder, without lists, sweeps, quotes or interpolations."""
+"""The keys whose value is a folder, without lists, sweeps or interpolations."""
 
 FILES = ("data.path", "data.test_path")
 """The keys whose value is a file of the user. They allow sweeps, but the name of an existing file is taken literally."""
@@ -27,6 +27,8 @@ def names_file(key: str, typed: str) -> bool:
 def plain_path(key: str, typed: str) -> Path:
     """Returns the typed folder. `~` at its beginning is the user's home, as at the beginning of a word in a shell.
 
+    Quotes around the whole text do not belong to the name, because values of other keys are quoted in the same way.
+
     Raises
     ------
     UsageError
@@ -38,7 +40,14 @@ def plain_path(key: str, typed: str) -> Path:
         raise UsageError(f"{key}=null: it must be a folder")
     if "\0" in typed:
         raise UsageError(f"{key}={typed!r}: the name of a folder cannot contain a zero byte")
+    if _is_quoted(typed):
+        return Path(typed[1:-1])
     return Path(typed).expanduser() if typed == "~" or typed.startswith("~/") else Path(typed)
+
+
+def _is_quoted(typed: str) -> bool:
+    """Returns whether a text is between quotes of the same kind."""
+    return len(typed) > 2 and typed[0] == typed[-1] and typed[0] in "'\""
 
 
 def own_folders(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -62,5 +71,5 @@ def check_results(folder: Path) -> None:
 
 
 def path_setting(key: str, path: str | Path) -> str:
-    """Returns `key=path` so that it is read as this folder; a folder with the name `~` becomes `./~`."""
-    return f"{key}=./{path}" if str(path).startswith("~") else f"{key}={path}"
+    """Returns `key=path` so that it is read as this folder; folders with the names `~` and `'x'` become `./~` and `./'x'`."""
+    return f"{key}=./{path}" if str(path).startswith("~") or _is_quoted(str(path)) else f"{key}={path}"

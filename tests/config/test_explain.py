@@ -14,6 +14,11 @@ from dropbench.errors import UsageError
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
+        (["train.lr=${train.rate}"], "train.lr=${train.rate}: ${train.rate} refers to no key; `dropbench train --cfg`"),
+        (["train.lr=${oc.env:ABSENT}"], "train.lr=${oc.env:ABSENT}: \"Environment variable 'ABSENT' not found\""),
+        (["train.lr=${train.lr}"], "train.lr=${train.lr}: Recursive interpolation detected"),
+        (["model.widths={a: 1}"], "model.widths={a:1}: it must be a list, such as [a,b]"),
+        (["train.augment=[1]"], "train.augment=[1]: it must be a dict, such as {a: 1}"),
         (["model=mpl"], "model=mpl: there is no such model; did you mean 'mlp'"),
         (["metric=[loss,acuracy]"], "metric=acuracy: there is no such metric; did you mean 'accuracy'"),
         (["dropout=drop_path"], "dropout=drop_path: there is no such dropout; here it is called dropout="),

@@ -120,9 +120,9 @@ def test_classes_beside_the_current_folder(mine: Path, capsys: pytest.CaptureFix
         (
             "model/mine.yaml",
             "# no target\nname: mine\n",
-            "model._target_ has no value; give it one: model._target_=...",
+            "model._target_ has no value; write _target_: ... in the file that model= chooses",
         ),
-        ("model/mine.yaml", "_target_: my_model.Tiny\n", "model.name has no value; give it one: model.name=..."),
+        ("model/mine.yaml", "_target_: my_model.Tiny\n", "model.name has no value; write name: ... in the"),
         (
             "model/mine.yaml",
             "_target_: my_model.Absent\nname: mine\n",
@@ -140,12 +140,28 @@ def test_classes_beside_the_current_folder(mine: Path, capsys: pytest.CaptureFix
             "study.arms={a: {dropout.rate: 0.1}}: a study compares two arms or more; name them under arms, or give a key",
         ),
         ("study/mine.yaml", "arms: {a: {dropout.rate: 0.1}, b: {dropout: none}}\n", "study.baseline has no value"),
-        ("dropout/mine.yaml", "defaults: [nowhere]\n", "In 'dropout/mine': Could not load 'dropout/nowhere'."),
+        (
+            "dropout/mine.yaml",
+            "defaults: [standrd]\n",
+            "dropout/mine.yaml: its defaults name standrd, of which there is no file; did you mean 'standard'? valid: ",
+        ),
+        (
+            "train/mine.yaml",
+            "name: mine\nepochs: 3\n",
+            "train.batch_size has no value; give it one: train.batch_size=..., or batch_size: ... in the file that train= "
+            "chooses; with defaults: [default] at its top it has all other values",
+        ),
+        (
+            "train/mine.yaml",
+            "defaults: [default]\nname: mine\nlr: ${train.rate}\n",
+            "train.lr: ${train.rate} refers to no key; `dropbench train --cfg` shows every key",
+        ),
     ],
 )
 def test_faults_in_own_files(
     mine: Path, file: str, text: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (mine / file).parent.mkdir(exist_ok=True)
     (mine / file).write_text(text)
     group = file.partition("/")[0]
     command = "sweep" if group == "study" else "train"

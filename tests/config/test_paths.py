@@ -39,6 +39,13 @@ def test_a_folder_is_what_was_typed(c: Composer, name: str) -> None:
     assert (settings.results, settings.data_root) == (Path(name), Path(name, "in"))
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_folder_are_those_of_the_grammar(c: Composer, quote: str) -> None:
+    assert composed(c, f"results={quote}a b=c{quote}").settings.results == Path("a b=c")
+    assert composed(c, f"results={quote}a{quote}b").settings.results == Path(f"{quote}a{quote}b")
+    assert path_setting("results", f"{quote}a{quote}") == f"results=./{quote}a{quote}"
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(lambda name: name != "null"))
 def test_a_folder_that_is_written_is_the_one_that_is_read(c: Composer, name: str) -> None:
     assert composed(c, path_setting("results", Path(name))).settings.results == Path(name)
