@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from typing_extensions import override
 
 from dropbench.cli import beginning, seeing
+from dropbench.cli.completion import SECTIONS, complete_run, complete_setting, one_of
 from dropbench.cli.options import AsJson, Conf, Force, Overrides, Quiet, Retry
 from dropbench.cli.runs import runs
 
@@ -64,7 +65,12 @@ def train(
     retry: Retry = 0,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="RUN", help="Repeat a stored run: its folder, or the beginning of its id."),
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Repeat a stored run: its folder, or the beginning of its id.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -127,6 +133,7 @@ def sweep(
             "--tune",
             metavar="KEY=VALUES",
             help="First choose each arm's value of a key by its validation score, as in `train.lr=3e-4,1e-3,3e-3,1e-2`.",
+            autocompletion=complete_setting,
         ),
     ] = None,
     tuning_seeds: Annotated[
@@ -232,6 +239,7 @@ def list_(
         typer.Argument(
             metavar="variants|recipes|schedules|regularizers|models|training|data|studies|metrics|sites|columns",
             help="What to list; default: everything except sites and columns.",
+            autocompletion=one_of(SECTIONS),
             show_default=False,
         ),
     ] = None,

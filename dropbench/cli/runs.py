@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dropbench.cli import completion
 from dropbench.cli.options import path_of
 
 runs = typer.Typer(
@@ -21,6 +22,7 @@ Arguments = Annotated[
     typer.Argument(
         metavar="FILTERS",
         help="Filters such as `model=cnn` or `status=failed`; results folders may stand here too.",
+        autocompletion=completion.complete_filter,
         show_default=False,
     ),
 ]
@@ -79,7 +81,14 @@ def list_(
 
 @runs.command()
 def show(
-    run: Annotated[str, typer.Argument(metavar="ID", help="The beginning of a run's id, or its folder.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The beginning of a run's id, or its folder.",
+            autocompletion=completion.complete_run,
+        ),
+    ],
     results: Results = Path("results"),
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -119,6 +128,7 @@ def stop(
         typer.Argument(
             metavar="JOBS",
             help="Names of jobs, as `runs status` shows them (default: the only one that is running).",
+            autocompletion=completion.complete_job,
             show_default=False,
         ),
     ] = None,
@@ -158,7 +168,12 @@ def verify(folders: Folders = None, results: Several = None, as_json: AsJson = F
 def remove(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IDS", help="Beginnings of runs' ids, or their folders.", show_default=False),
+        typer.Argument(
+            metavar="IDS",
+            help="Beginnings of runs' ids, or their folders.",
+            autocompletion=completion.complete_run,
+            show_default=False,
+        ),
     ] = None,
     where: Where = None,
     results: Results = Path("results"),
@@ -187,6 +202,7 @@ def prune(
             "--only",
             metavar="KIND",
             help="Only this kind: failed, unreadable, leftovers, set-aside, plans, ended or jobs; default: all.",
+            autocompletion=completion.one_of(completion.PRUNED),
         ),
     ] = None,
     results: Several = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dropbench.cli import completion
 from dropbench.cli.options import Conf, Quiet, path_of
 
 
@@ -16,6 +17,7 @@ def report(
         typer.Argument(
             metavar="PATHS|FILTERS",
             help="Results folders (default: results) and filters such as `study=three_arm`, `model=cnn`, `dropout.rate=0.5`.",
+            autocompletion=completion.complete_filter,
             show_default=False,
         ),
     ] = None,
@@ -25,6 +27,7 @@ def report(
             "--format",
             "-f",
             help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); by default as --out ends, or rich.",
+            autocompletion=completion.one_of(completion.FORMATS),
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -66,7 +69,10 @@ def report(
     metric: Annotated[
         str | None,
         typer.Option(
-            "--metric", "-m", help="The metric that verdicts judge: `loss`, `val_loss`, ...; default: test accuracy."
+            "--metric",
+            "-m",
+            help="The metric that verdicts judge: `loss`, `val_loss`, ...; default: test accuracy.",
+            autocompletion=completion.complete_metric,
         ),
     ] = None,
     rope: Annotated[
@@ -81,6 +87,7 @@ def report(
         typer.Option(
             "--about",
             help="What verdicts hold for: new `examples` like those tested (default), or only the `pool` of examples at hand.",
+            autocompletion=completion.one_of(completion.ABOUT),
         ),
     ] = None,
     where: Annotated[
@@ -92,11 +99,20 @@ def report(
     rows: Annotated[
         str | None,
         typer.Option(
-            "--rows", metavar="KEY", help="Instead of arms: a table of the metric with one row per value of this key."
+            "--rows",
+            metavar="KEY",
+            help="Instead of arms: a table of the metric with one row per value of this key.",
+            autocompletion=completion.complete_key,
         ),
     ] = None,
     cols: Annotated[
-        str | None, typer.Option("--cols", metavar="KEY", help="With --rows: one column per value of this key.")
+        str | None,
+        typer.Option(
+            "--cols",
+            metavar="KEY",
+            help="With --rows: one column per value of this key.",
+            autocompletion=completion.complete_key,
+        ),
     ] = None,
     contrast: Annotated[
         list[str] | None,
@@ -120,11 +136,17 @@ def report(
             "--trend",
             metavar="KEY",
             help="Instead of arms: how the difference from the baseline changes with a numeric key.",
+            autocompletion=completion.complete_key,
         ),
     ] = None,
     optimum: Annotated[
         list[str] | None,
-        typer.Option("--optimum", metavar="KEY", help="Instead of arms: which values of this key may be the best one."),
+        typer.Option(
+            "--optimum",
+            metavar="KEY",
+            help="Instead of arms: which values of this key may be the best one.",
+            autocompletion=completion.complete_key,
+        ),
     ] = None,
     each_run: Annotated[
         bool,
@@ -163,6 +185,7 @@ def report(
             "--tables",
             metavar="NAMES",
             help="With latex and markdown: only these tables, such as `arms`, `differences`, `outcomes` or `chosen`.",
+            autocompletion=completion.one_of(completion.TABLES),
         ),
     ] = None,
     wide: Annotated[
@@ -241,6 +264,7 @@ def ui(
         typer.Argument(
             metavar="PATHS|FILTERS",
             help="Results folders and filters, as in `dropbench report`.",
+            autocompletion=completion.complete_filter,
         ),
     ] = None,
     port: Annotated[
