@@ -77,7 +77,7 @@ def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None
     """Return why a run without a kept shorter run cannot continue; None if it ends early anyway, as the shorter one did."""
     from dropbench.engine.longer import differs
 
-    anew = "leave out --extend to train them from the beginning"
+    anew = f"type train.epochs={longer.train.epochs} in place of --extend to train them from the beginning"
     if short is None:
         return f"the sweep without --extend has no run that differs only in its epochs; {anew}"
     if short.train.epochs >= longer.train.epochs:
@@ -94,5 +94,5 @@ def _why_not(short: RunSpec | None, longer: RunSpec, store: Store) -> str | None
         return None  # the longer run ends in the same way, at the same epoch
     return (
         "their final state was not kept, or was kept by other versions of dropbench, torch or NumPy, or on another kind of "
-        f"device; {anew}, with train.extendable=true to keep it"
+        f"device; {anew}, and train.extendable=true beside it to keep it"
     )

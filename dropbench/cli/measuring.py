@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dropbench.store.checkpoints import ENDED, Checkpoints
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ def left_to_train(
     from dropbench.execute.measure import measurable, measured
     from dropbench.execute.products import settled
 
-    if plan.settings.train_save is not None:
-        _say_without(todo, plan, store, shown)
+    _say_without(todo, plan, store, shown)
     if not (able := measurable(todo, store)):
         return list(todo)
     if dry_run:
@@ -39,10 +39,29 @@ def left_to_train(
 
 
 def _say_without(todo: Sequence[RunSpec], plan: Plan, store: Store, shown: Shown) -> None:
-    """Warn of finished runs that kept no weights: they were asked for, and no run is trained again for them alone."""
+    """Warn of finished runs that kept no weights or final state: no run is trained again because these are asked for now."""
+    save, extendable = plan.settings.train_save, plan.settings.train_extendable
+    if save is None and not extendable:
+        return
     trained_now = {s.run_id for s in todo}
-    finished = store.done(s.run_id for s in plan.specs if s.run_id not in trained_now).values()
-    if n := sum(r.status == "completed" and r.weights is None for r in finished):
-        what, them = ("1 run is finished", "it") if n == 1 else (f"{n:,} runs are finished", "them")
-        asked = f"train.save={plan.settings.train_save} has no effect on {them}"
-        shown.warning(f"{what} and kept no weights, so {asked}; --force trains {them} again and keeps the weights")
+    rest = [s for s in plan.specs if s.run_id not in trained_now]
+    done = {run: record for run, record in store.done(s.run_id for s in rest).items() if record.status == "completed"}
+    if save is not None:
+        _say(f"train.save={save}", "weights", sum(record.weights is None for record in done.values()), shown)
+    if extendable:
+        kept = {
+            held["told"]["parent"]
+            for header in Checkpoints(store.root, ENDED).headers()
+            for held in header.runs.values()
+        }
+        whole = [s.run_id for s in rest if s.run_id in done and done[s.run_id].epochs_run >= s.train.epochs]
+        _say("train.extendable=true", "final state", sum(run not in kept for run in whole), shown)
+
+
+def _say(asked: str, what: str, n: int, shown: Shown) -> None:
+    """Warn that n finished runs did not keep what is asked for, if there are any."""
+    if n:
+        they, them = ("1 run is finished", "it") if n == 1 else (f"{n:,} runs are finished", "them")
+        shown.warning(
+            f"{they} and kept no {what}, so {asked} has no effect on {them}; --force trains {them} again and keeps the {what}"
+        )

@@ -66,6 +66,23 @@ def test_what_cannot_be_extended_says_why(
     assert records("results") == before
 
 
+def test_what_it_says_to_type_works(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, *WORDS, "train.epochs=2").code == 0
+    longer = ["train.epochs=2", "train.extendable=true", "--extend", "train.epochs=3"]
+    said = dropbench(capsys, *WORDS, *longer).err
+    assert "; type train.epochs=3 in place of --extend to train them from the beginning, and train.extendable" in said
+    said = dropbench(capsys, *WORDS, "train.epochs=2", "train.extendable=true").err
+    assert said == (
+        "Warning: 4 runs are finished and kept no final state, so train.extendable=true has no effect on them; --force trains "
+        "them again and keeps the final state\n"
+    )
+    said = dropbench(capsys, *WORDS, "train.epochs=2", "train.extendable=true", "--force")
+    assert said.code == 0 and not said.err
+    assert dropbench(capsys, *WORDS, "train.epochs=2", "train.extendable=true").err == ""
+    assert dropbench(capsys, *WORDS, *longer).code == 0
+    assert dropbench(capsys, *WORDS, "train.epochs=3", "train.extendable=true").err == ""
+
+
 def test_runs_that_stopped_early_stop_there_again(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [*WORDS, "train.patience=1", "train.lr=5", "train.extendable=true"]
     assert dropbench(capsys, *words, "train.epochs=30").code == 0
