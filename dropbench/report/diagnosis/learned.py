@@ -1,4 +1,4 @@
-"""A baseline that has learned next to nothing yet, so that no comparison with it says anything."""
+"""Networks that have learned next to nothing: such a baseline says nothing, and such an arm helps nobody."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pandas as pd
 
 from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.evidence import Evidence
-from dropbench.report.tables.collapsed import counted, unlearned
+from dropbench.report.tables.collapsed import constant, counted, unlearned
 from dropbench.report.tables.comparison import Diagnosis, Step
+from dropbench.report.tables.majority import balanced
 from dropbench.values import count
 
 
@@ -26,6 +27,29 @@ def nothing_learned(e: Evidence) -> list[Diagnosis]:
             (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
             "That shows whether it learns to tell the classes apart.",
         )
+    ]
+
+
+def one_class_arms(e: Evidence) -> dict[str, str]:
+    """Return the arms whose accuracy is only the share of one class, and in how many seeds; empty for any other measure."""
+    return constant(e.comparison.runs, e.others) if e.score.metric == "accuracy" else {}
+
+
+def one_answer(e: Evidence) -> list[Diagnosis]:
+    """Find arms that are better in accuracy and give all test examples the same class."""
+    runs = e.comparison.runs
+    return [
+        Diagnosis(
+            "one class",
+            (label,),
+            f"{label} changes {e.score.spoken} by {e.against(e.score)[label]}, but it gives all test examples the same class "
+            f"in {seeds}, so its accuracy is only the share of that class.",
+            f"compare by a measure that counts each class alike: {balanced(runs)}",
+            (),
+            "",
+        )
+        for label, seeds in one_class_arms(e).items()
+        if label in e.against(e.score) and e.against(e.score)[label].verdict == "better"
     ]
 
 

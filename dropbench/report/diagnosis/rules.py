@@ -16,7 +16,7 @@ from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.curves import both_reach, ends_at_best
 from dropbench.report.diagnosis.evidence import Evidence, p_of
 from dropbench.report.diagnosis.fresh import fresh as under_fresh
-from dropbench.report.diagnosis.learned import nothing_learned
+from dropbench.report.diagnosis.learned import nothing_learned, one_answer, one_class_arms
 from dropbench.report.diagnosis.remedies import MANY_SEEDS
 from dropbench.report.records.convergence import EPOCHS
 from dropbench.report.records.measures import Measure
@@ -57,7 +57,8 @@ def diagnose(e: Evidence) -> list[Diagnosis]:
     steady = [] if any("diverged" in d.says for d in broken) else no_overfitting(e)
     asked = {label for d in settled for label in d.arms}
     helps = [d for d in helping(e) if asked.isdisjoint(d.arms)]
-    told = [*broken, *same_runs(e), *steady, *settled, *helps, *misplaced(e), *too_aggressive(e), *slower(e)]
+    first = [*broken, *same_runs(e), *steady, *settled, *one_answer(e)]
+    told = [*first, *helps, *misplaced(e), *too_aggressive(e), *slower(e)]
     return [*told, *undecided(e, asked | {label for d in told if d.rule in STEERED for label in d.arms[:1]})]
 
 
@@ -115,11 +116,11 @@ def no_overfitting(e: Evidence) -> list[Diagnosis]:
 
 
 def helping(e: Evidence) -> list[Diagnosis]:
-    """Find arms with the verdict `better`: their score is better by more than the region of equivalence."""
+    """Find arms with the verdict `better`, except those whose accuracy is only the share of one class."""
     told = []
-    chosen = to_repeat(e.comparison)
+    chosen, constant = to_repeat(e.comparison), one_class_arms(e)
     for label, score in e.against(e.score).items():
-        if score.verdict != "better":
+        if score.verdict != "better" or label in constant:
             continue
         gap = e.against(e.score.on("gap")).get(label)
         aside = f"; the gap moves by {gap}" if gap is not None else ""

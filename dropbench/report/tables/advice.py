@@ -8,8 +8,10 @@ from typing import Literal
 from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.tables.beside import Beside, better_beside, worse_beside
+from dropbench.report.tables.collapsed import constant as constant_arms
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.enough import Budget, needed
+from dropbench.report.tables.majority import balanced
 from dropbench.values import count
 
 Decision = Literal["use", "leave", "unknown"]
@@ -64,8 +66,11 @@ def advice(comparison: Comparison, what: str, budget: Budget) -> Advice | None:
         return None
     better = [a for a, v in verdicts.items() if v.confirmed and v.direction == "better"]
     excluded = [a for a, v in verdicts.items() if v.not_better]
-    if better:
-        return _use(c, max(better, key=lambda a: _validated(c, a)), what)
+    constant = constant_arms(c.runs, [c.baseline, *verdicts]) if c.measure.metric == "accuracy" else {}
+    if useful := [a for a in better if a not in constant]:
+        return _use(c, max(useful, key=lambda a: _validated(c, a)), what)
+    if empty := [a for a in (*better, c.baseline) if a in constant]:
+        return _one_class(c, empty[0], constant[empty[0]], what)
     if len(excluded) == len(verdicts):
         return _leave(c, what)
     return _unknown(c, [a for a in verdicts if a not in excluded], what, budget)
@@ -84,6 +89,27 @@ def _use(c: Comparison, arm: str, what: str) -> Advice:
             _joined(_but(beside), _others(c, arm), _scope(what)),
         ),
         beside,
+    )
+
+
+def _one_class(c: Comparison, arm: str, seeds: str, what: str) -> Advice:
+    """Return advice where accuracy says nothing, because this arm has it from giving all test examples one class."""
+    base = str(c.baseline)
+    has = f"{arm} has {c.verdicts[arm]}, but it" if arm in c.verdicts else arm
+    typed, report = balanced(c.runs), "dropbench report study=advise --metric balanced_accuracy"
+    add = "" if typed.startswith("--") else f"add {typed} to the same command, and then "
+    return Advice(
+        "unknown",
+        base,
+        c.run_of(base),
+        (
+            f"Cannot tell by accuracy: {has} gives all test examples the same class in {seeds}, so its accuracy is only the "
+            "share of that class.",
+            f"What it would take: a measure that counts each class alike; {add}type {report}.",
+            _joined(f"Until then {base} is the simpler choice.", _but(better_beside(c)), _scope(what)),
+        ),
+        better_beside(c),
+        f"{add}type {report}",
     )
 
 

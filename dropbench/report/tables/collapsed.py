@@ -50,20 +50,31 @@ def unlearned(done: pd.DataFrame) -> Any:
     return done["one_class"] | (near & (done["train_loss"].astype(float) >= _NEARLY * entropy))
 
 
+def constant(runs: pd.DataFrame, arms: Sequence[str]) -> dict[str, str]:
+    """Return the arms that predict one class for all test examples, except at most one, in most of their seeds: in how many.
+
+    For example `{"target": "9 of 10 seeds"}`.
+    """
+    told = {}
+    of_arms = {str(label): rows["one_class"] for label, rows in counted(runs).groupby("label")}
+    for arm in (arm for arm in arms if arm in of_arms):
+        flat = of_arms[arm]
+        if flat.sum() > len(flat) / 2:
+            told[arm] = f"{flat.sum()} of {count(len(flat), 'seed')}"
+    return told
+
+
 def collapsed(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     """Name the arms that predict one class for all test examples, except at most one, in most of their seeds.
 
     Accuracy does not show this: if a class has 97 % of the examples, such an arm has an accuracy of 97 %.
     """
-    told, shares = [], set()
-    of_arms = {str(label): rows for label, rows in counted(runs).groupby("label")}
-    for arm in (arm for arm in arms if arm in of_arms):
-        same = of_arms[arm][of_arms[arm]["one_class"]]
-        if len(same) > len(of_arms[arm]) / 2:
-            told.append(f"{arm} in {len(same)} of {count(len(of_arms[arm]), 'seed')}")
-            shares |= {round(100 * share, 1) for share in same["majority"]}
-    if not told:
+    found = constant(runs, arms)
+    if not found:
         return []
+    told = [f"{arm} in {seeds}" for arm, seeds in found.items()]
+    done = counted(runs)
+    shares = {round(100 * share, 1) for share in done[done["one_class"] & done["label"].isin(found)]["majority"]}
     rest = f" and {count(len(told) - _SPOKEN, 'more arm')}" if len(told) > _SPOKEN else ""
     share = f"{min(shares):.1f}" if len(shares) == 1 else f"{min(shares):.1f} to {max(shares):.1f}"
     return [

@@ -47,6 +47,17 @@ def test_an_arm_that_learns_where_the_baseline_does_not_helps(fake: Any, put: An
     assert "helping" in {d.rule for d in comparison.diagnosis or ()}
 
 
+def test_an_arm_that_is_better_by_giving_one_class_does_not_help(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(8):
+        put(fake(seed, test=0.92 + seed / 1000, test_classes={"majority": 0.95, "answered": 0.96}))
+        changes = {"dropout": "standard", "dropout.rate": 0.5}
+        put(fake(seed, changes=changes, test=0.95, val=0.95, test_classes={"majority": 0.95, "answered": 1.0}))
+    (comparison,) = report.build([store.root]).comparisons
+    (found,) = [d for d in comparison.diagnosis or () if d.rule in ("helping", "one class")]
+    assert (found.rule, found.steps) == ("one class", ()) and "same class in 8 of 8 seeds" in found.says
+    assert found.advice.endswith("metric=[loss,accuracy,balanced_accuracy]")
+
+
 def test_a_worse_arm_without_a_reason_has_its_verdict_and_the_baseline_is_kept(fake: Any, put: Any, store: Any) -> None:
     for seed in range(8):
         wobble = 0.001 * (seed % 3)

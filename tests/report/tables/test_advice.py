@@ -41,6 +41,26 @@ def test_what_is_confirmed_to_be_better_is_advised(advised: Advised) -> None:
     assert "confirmed" in found.sentences[1] and "model=mlp on mnist" in found.sentences[2]
 
 
+@pytest.mark.parametrize(("rate", "answered"), [(0.5, 1.0), (0.5, 0.9), (0.0, 1.0)])
+def test_an_arm_that_gives_one_class_is_never_advised(
+    fake: Callable[..., Record], put: Callable[..., None], store: Store, rate: float, answered: float
+) -> None:
+    """Nor is anything said by accuracy where the baseline does so."""
+    for of, mean in ((0.0, 0.93), (0.5, 0.94 if rate else 0.93)):
+        changes = {"dropout": "standard", "dropout.rate": of} if of else {}
+        told = {"majority": 0.94, "answered": answered if of == rate else 0.8}
+        put(*(fake(s, changes=changes, test=score, test_classes=told) for s, score in enumerate(around(mean))))
+    found = advice(build([store.root]).comparisons[0], "it", Budget(planned=40, left=False, most=400))
+    assert found is not None
+    if answered < 1:
+        assert (found.decision, found.arm) == ("use", "standard 0.5")
+        return
+    assert (found.decision, found.arm) == ("unknown", "none")
+    said = "standard 0.5 has +" if rate else "none gives all test examples the same class in 12 of 12 seeds"
+    assert found.sentences[0].startswith(f"Cannot tell by accuracy: {said}")
+    assert found.sentences[1].startswith("What it would take: ") and "balanced_accuracy" in found.next
+
+
 def test_nothing_that_could_matter_is_no_bother(advised: Advised) -> None:
     found = advised({0: around(0.93), 0.1: around(0.91), 0.5: around(0.88)})
     assert (found.decision, found.arm) == ("leave", "none")
