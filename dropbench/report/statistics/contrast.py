@@ -19,6 +19,7 @@ from dropbench.report.statistics import power
 from dropbench.report.statistics.difference import Difference
 from dropbench.report.statistics.interval import ALPHA, CONFIDENCE, MIN_PAIRS, STUDENT_T, confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD, direction
+from dropbench.values import count
 
 
 class Expression(Protocol):
@@ -223,7 +224,8 @@ class Contrast:
         if math.isnan(d.mean):
             return "no number, since no seed finished in both"
         mean = f"{write(d.mean)} {self.measure.points}".rstrip()
-        return f"{mean} ({self.between})" if self.between else mean
+        but = f" over the {count(d.finished, 'seed')} that finished in both" if d.pairs and d.diverged else ""
+        return f"{mean}{but} ({self.between})" if self.between else f"{mean}{but}"
 
     @property
     def between(self) -> str:
@@ -241,7 +243,8 @@ class Contrast:
     @property
     def sure(self) -> str:
         """The confidence of the interval: `99.2 %`. With few pairs it is 95 % at every look, and for this expression alone."""
-        return confidence(1 - CONFIDENCE if self.difference.interval == STUDENT_T else self.alpha)
+        few = self.difference.interval == STUDENT_T and self.difference.finished < MIN_PAIRS
+        return confidence(1 - CONFIDENCE if few else self.alpha)
 
     @property
     def _told(self) -> bool:

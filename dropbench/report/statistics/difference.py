@@ -131,7 +131,7 @@ def agreeing(d: Difference, step: float, alpha: float, tests: int) -> Difference
 
     A score is a share of some test examples, so it moves in steps. That all seeds agree does not show that they do not vary,
     only that they vary by less than a step. Their spread is taken to be what one seed would make it that is one step away from
-    all others: step / √n. The interval is Student's t, and with several comparisons it is made at the level alpha / tests.
+    all others: step / √n. The interval is Student's t; with MIN_PAIRS seeds or more it is made at the level alpha / tests.
 
     Parameters
     ----------
@@ -145,6 +145,8 @@ def agreeing(d: Difference, step: float, alpha: float, tests: int) -> Difference
     n = d.finished
     if n < 2 or not d.pairs or not d.sd < _ROUNDING * step:
         return d
+    if n < MIN_PAIRS:  # as in `paired`, at any look and for any number of comparisons
+        alpha, tests = 1 - CONFIDENCE, 1
     error = d.widened * step / n
     alone, half = (t_quantile(1 - level / 2, n - 1) * error for level in (alpha, alpha / tests))
     return replace(

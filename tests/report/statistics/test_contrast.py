@@ -102,6 +102,19 @@ def test_seeds_that_agree_have_an_interval_that_is_not_a_point(seeds: int, shift
     assert not 0 < found.seeds_needed.even <= seeds
 
 
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_the_interval_of_seeds_that_agree_is_called_by_the_level_that_it_has(seeds: int) -> None:
+    """At a look at the level of 1 %, of one arm; few seeds have 95 % at every look, as they have where they differ."""
+    scores = {"other": dict.fromkeys(range(seeds), 0.5), "arm": dict.fromkeys(range(seeds), 0.55)}
+    (found,) = judged(
+        [Minus("arm", "other", ACCURACY)], lambda arm, _: scores[arm], 0.002, alpha=0.01, examples=lambda _: 20
+    )
+    level = 0.99 if seeds == 10 else 0.95
+    assert found.sure == f"{100 * level:.0f} %"
+    low, high = stats.t.interval(level, seeds - 1, 0.05, 1 / 20 / seeds)
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
+
+
 def test_finished_seeds_that_agree_beside_one_that_diverged_have_no_point_either() -> None:
     scores = {"other": dict.fromkeys(range(10), 0.5), "arm": dict.fromkeys(range(9), 0.55)}
     diverged = {"arm": {9}, "other": set[int]()}
