@@ -116,6 +116,7 @@ def _one_class(c: Comparison, arm: str, seeds: str, what: str) -> Advice:
 def _leave(c: Comparison, what: str) -> Advice:
     base = str(c.baseline)
     told, beside = max(c.verdicts.values(), key=_gain), better_beside(c)
+    sign = ", where plus is worse" if told.measure.direction < 0 else ""
     return Advice(
         "leave",
         base,
@@ -123,7 +124,7 @@ def _leave(c: Comparison, what: str) -> Advice:
         (
             f"Don't bother: in {_spoken(c)} no dropout that was tried is better than {base} by at least the {_region(told)} "
             "that matter.",
-            f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}.",
+            f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}{sign}.",
             _joined(_but(beside), _others(c, _name(told)), _scope(what)),
         ),
         beside,

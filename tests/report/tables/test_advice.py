@@ -41,6 +41,18 @@ def test_what_is_confirmed_to_be_better_is_advised(advised: Advised) -> None:
     assert "confirmed" in found.sentences[1] and "model=mlp on mnist" in found.sentences[2]
 
 
+def test_a_difference_that_is_bad_if_above_zero_says_so(
+    fake: Callable[..., Record], put: Callable[..., None], store: Store
+) -> None:
+    """An error that grows: `has +0.050` alone would sound like a gain."""
+    for rate, mean in ((0.0, 0.10), (0.5, 0.15)):
+        changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+        put(*(fake(s, changes=changes, test=1 - score) for s, score in enumerate(around(mean))))
+    found = advice(build([store.root], metric="loss").comparisons[0], "it", Budget(planned=40, left=True, most=400))
+    assert found is not None and found.decision == "leave" and "(lower is better)" in found.sentences[0]
+    assert found.sentences[1].endswith("under 12 paired seeds, where plus is worse.")
+
+
 @pytest.mark.parametrize(("rate", "answered"), [(0.5, 1.0), (0.5, 0.9), (0.0, 1.0)])
 def test_an_arm_that_gives_one_class_is_never_advised(
     fake: Callable[..., Record], put: Callable[..., None], store: Store, rate: float, answered: float
