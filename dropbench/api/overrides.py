@@ -82,6 +82,9 @@ def _plain(key: str, value: Any) -> Any:
         return os.fspath(value)
     item = getattr(value, "item", None)
     plain = item() if callable(item) else value
+    if isinstance(plain, float):
+        # A value that was computed, such as 0.1 + 0.2, is the run of the value that is meant, 0.3.
+        return float(f"{plain:.{7 if 'float32' in str(getattr(value, 'dtype', '')) else 15}g}")
     if plain is None or isinstance(plain, str | int | float):
         return plain
     hint = "; give a network's objects in a function, model=make, def make(num_classes): ..." if "model" in key else ""
