@@ -38,8 +38,11 @@ def chosen(typed: str | None, as_json: bool, out: Path | None) -> str:
 
 def written(fmt: str, out: Path) -> str:
     """Return a line that says which file was written, and in which format if its ending means another one."""
-    other = _of(out) not in (None, fmt)
-    return f"written to {out}" + (f", as {fmt} because that was typed; its ending means {_of(out)}" if other else "")
+    means = _of(out)
+    if means not in (None, fmt):
+        return f"written to {out}, as {fmt} because that was typed; its ending means {means}"
+    text = fmt == "rich" and out.suffix.lower() not in ("", ".txt", ".log")
+    return f"written to {out}" + (f", as text because no format has the ending {out.suffix}" if text else "")
 
 
 def _of(out: Path | None) -> str | None:

@@ -68,7 +68,8 @@ def repeat(record: Record, folder: Path, conf: Sequence[Path] = ()) -> str:
     root = data_root(Store(folder.absolute().parent.parent).plans(), [record.run_id])
     words = ["dropbench", "train", "--from", str(folder), *words_of("--conf", conf)]
     words += [] if root is None else [path_setting("data.root", root)]
-    return plain(shlex.join(words)) + (" --conf DIR" if record.sources and not conf else "")
+    network = record.config["model"].get("target")  # found from the current folder, without a YAML file
+    return plain(shlex.join(words)) + (" --conf DIR" if record.sources.keys() - {network} and not conf else "")
 
 
 def plain_lines(text: str) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 
 from dropbench.cli import completion
 from dropbench.cli.options import Conf, Quiet, path_of
+from dropbench.errors import UsageError
 
 
 def report(
@@ -198,8 +199,11 @@ def report(
         ),
     ] = False,
     every: Annotated[
-        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="With --watch: seconds between two updates.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            "--every", metavar="SECONDS", min=0.1, help="With --watch: seconds between two updates (default: 5)."
+        ),
+    ] = None,
     conf: Annotated[
         list[Path] | None,
         typer.Option(
@@ -238,6 +242,8 @@ def report(
     from dropbench.cli.report import Presentation, report
     from dropbench.cli.selection import Selection
 
+    if every is not None and not watch:
+        raise UsageError("--every says how often --watch shows the report: add --watch")
     asked = (contrast or [], interaction or [], trend or [], optimum or [])
     selection = Selection(
         arguments or [], baseline, where or [], metric, rope, about, rows, cols, *asked, each_run, claims, sql
@@ -248,7 +254,7 @@ def report(
         figures,
         figure_width,
         wide,
-        every if watch else None,
+        (every or 5.0) if watch else None,
         confirm,
         quiet,
         tuple(name.strip() for name in tables.split(",")) if tables is not None else (),

@@ -49,6 +49,9 @@ def test_one_command_trains_it_and_its_sites_are_those_that_dropped(
     assert record["rates"] == {"maps": 0.5, "drop": 0.5, "drop@2": 0.5}
     assert list(record["sources"]) == ["people.Convolutions"]
     assert record["config"]["model"]["target"] == "people.Convolutions"
+    again = json.loads(dropbench(capsys, "runs", "show", record["run_id"], "--json").out)["command"]
+    assert again == f"dropbench train --from results/runs/{record['run_id']}"
+    assert "is finished already" in dropbench(capsys, *shlex.split(again)[1:]).err
 
 
 def spec_ids(*words: str) -> tuple[str, str]:

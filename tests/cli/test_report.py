@@ -63,6 +63,14 @@ def test_every_format_that_is_a_file_has_an_ending() -> None:
     assert set(ENDINGS.values()) == set(FORMATS) - {"verdict"}
 
 
+def test_an_ending_that_no_format_has_is_told(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dropbench(capsys, "train", *TINY, "-q").code == 0
+    for name, told in (("a.jsn", ", as text because no format has the ending .jsn"), ("a.txt", ""), ("a", "")):
+        assert dropbench(capsys, "report", "--out", name).err == f"written to {name}{told}\n"
+    said = dropbench(capsys, "report", "--every", "3")
+    assert said.code == 2 and said.err == "Error: --every says how often --watch shows the report: add --watch\n"
+
+
 def test_the_ending_decides_what_is_written(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dropbench(capsys, "train", *TINY)
     for name, begins in (("r.html", "<!doctype html>"), ("r.json", "{"), ("r.csv", "comparison,")):

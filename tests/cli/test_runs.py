@@ -97,7 +97,7 @@ def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
         (["remove"], "say which runs, by id or by condition"),
         (["prune", "--only", "faild"], "--only faild: there is no such kind; did you mean 'failed'?"),
         (["list", "--where", "seed"], "--where 'seed': write key, comparison, value"),
-        (["list", "mode=mlp"], "unknown filter 'mode'; did you mean 'model'?"),
+        (["list", "mode=mlp"], "unknown key 'mode'; did you mean 'model'?"),
         (["remove", "elsewhere/runs/abc", "--yes"], "is not in results; name its folder: --results elsewhere"),
     ],
 )

@@ -106,7 +106,7 @@ def test_filters(fake: Any, put: Any, store: Any, filters: list[str], n: int) ->
 @pytest.mark.parametrize(
     ("filters", "sentence"),
     [
-        (["modle=mlp"], "unknown filter 'modle'; did you mean 'model'?"),
+        (["modle=mlp"], "unknown key 'modle'; did you mean 'model'?"),
         (["dropout.rat=0.5"], "did you mean 'dropout.rate'?"),
         (["train.widths=8"], "did you mean 'model.widths'?"),
         (["model=mpl"], "model=mpl: no stored run has this value; did you mean 'mlp'? valid: mlp"),

@@ -67,7 +67,7 @@ def test_a_metric_that_is_not_there(odd: Any, metric: str, said: str) -> None:
         ("seed<=nan", "no remaining run matches"),
         ("seed>=1e999", "no remaining run matches"),
         ("status=[", "no remaining run matches"),
-        ("nothing=1", "unknown filter 'nothing'"),
+        ("nothing=1", "unknown key 'nothing'"),
     ],
 )
 def test_a_condition_that_none_fits(odd: Any, where: str, said: str) -> None:

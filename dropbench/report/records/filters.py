@@ -161,7 +161,7 @@ def column_of(frame: pd.DataFrame, key: str) -> str:
         return f"{key}.name"
     groups = [k.removesuffix(".name") for k in keys if k.endswith(".name")]
     valid = [*groups, *PLAIN, "study", *(k for k in keys if not k.endswith(("._target_", ".name")))]
-    raise UsageError(f"unknown filter '{key}'; {hint(key, valid)}")
+    raise UsageError(f"unknown key '{key}'; {hint(key, valid)}")
 
 
 def hint(word: str, valid: Iterable[str]) -> str:

@@ -115,7 +115,7 @@ def test_conditions(grid: Any, condition: str, n: int) -> None:
     ("condition", "sentence"),
     [
         ("data.n_train", "write key, comparison, value"),
-        ("data.n_trian<5", "unknown filter 'data.n_trian'; did you mean 'data.n_train'"),
+        ("data.n_trian<5", "unknown key 'data.n_trian'; did you mean 'data.n_train'"),
         ("model<cnn", "cnn is not a number; compare names with = or !="),
         ("__import__('os').system('x')", "write key, comparison, value"),
     ],
