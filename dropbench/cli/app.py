@@ -62,6 +62,9 @@ def train(
     overrides: Overrides = None,
     conf: Conf = None,
     cfg: Annotated[bool, typer.Option("--cfg", help="Print the resolved config and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained and for how long, and stop.")
+    ] = False,
     retry: Retry = 0,
     from_: Annotated[
         str | None,
@@ -94,6 +97,7 @@ def train(
             overrides or [],
             conf or [],
             cfg=cfg,
+            dry_run=dry_run,
             again=from_,
             force=force,
             retries=retry,

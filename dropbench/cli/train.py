@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.console import Shown
+from dropbench.cli.dry_run import DryRun, show
 from dropbench.cli.measuring import left_to_train
 from dropbench.cli.repeated import Repeated
 from dropbench.cli.training import trained
@@ -31,10 +32,11 @@ def train(
     again: str | None,
     as_json: bool,
     quiet: bool,
+    dry_run: bool = False,
 ) -> int:
     """Train the run unless it is finished already, and show its record. Return the exit code: 1 if it failed.
 
-    again: a stored run to repeat.
+    again: a stored run to repeat. dry_run: only show what would be trained.
     """
     from dropbench.config.compose import composer
     from dropbench.planning.plan import compose_one, single
@@ -51,9 +53,25 @@ def train(
     spec = plan.specs[0]
     for note in stored_run.changed(spec) if stored_run is not None else ():
         shown.note(note)
+    if dry_run:
+        _would_train(plan, conf, shown, force=force)
+        return 0
     record, folder = one_run(plan, conf, shown, FailurePolicy(retries), force=force)
     shown.run(record, folder)
     return 1 if getattr(record, "status", "failed") == "failed" else 0
+
+
+def _would_train(plan: Plan, conf: Sequence[Path], shown: Shown, *, force: bool) -> None:
+    from dropbench.execute.local import unfinished
+    from dropbench.store import Store
+
+    store = Store(plan.settings.results)
+    todo = unfinished(plan.specs, store, conf, force=force)
+    if not force:
+        todo = left_to_train(todo, plan, store, shown, dry_run=True)
+    shown.warnings(plan)
+    todo = [spec for spec in todo if spec.run_id not in plan.failed]
+    show(DryRun(), todo, arranged(todo, plan), (plan, plan), lambda: None, shown)
 
 
 def one_run(

@@ -11,6 +11,7 @@ from dropbench.config.regularizers import NONE, elsewhere
 from dropbench.config.several import GROUP, OWN_RATES, RECIPE, names_of, recipe
 from dropbench.errors import UsageError, nearest
 from dropbench.identity import BESIDE
+from dropbench.values import number
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -81,6 +82,9 @@ def _no_option(group: str, name: str, known: dict[str, Path], extra: Sequence[Pa
     meant = " or ".join(f"{group}={option}" for option in called(group, name, extra))
     if group == "data" and (own := _own_file(name)) is not None:
         return f"data={name} looks like a file of yours, and data takes the name of a data set; type {own}"
+    if group == GROUP and (rate := number(name)) is not None:
+        typed = "dropout=none" if rate == 0 else f"dropout.rate={name}"
+        return f"dropout={name}: dropout takes the name of a variant, such as standard; type {typed}"
     near = f"here it is called {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)
     return f"{group}={name}: there is no such {kind}; {near}"
 

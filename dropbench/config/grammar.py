@@ -46,7 +46,8 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 def _override(line: str) -> Override:
     if "=" not in line[1:] or line.startswith("~"):
-        raise UsageError(f"'{line}' is not a setting; write key=value, such as dropout.rate=0.5 (or see --help)")
+        such = "dropout=none" if line.startswith("~") else "dropout.rate=0.5"  # Hydra's ~ removes a choice
+        raise UsageError(f"'{line}' is not a setting; write key=value, such as {such} (or see --help)")
     key, _, typed = line.partition("=")
     if key.lstrip("+") in PATHS:
         plain_path(key.lstrip("+"), typed)

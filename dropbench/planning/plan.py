@@ -136,7 +136,7 @@ def _plan(
     told = [w for r in runs if (spec := bound.get(r.composed.spec.run_id)) for w in not_taken(spec, r.composed.asked)]
     needs = {name: need for r in runs for name, need in r.composed.needs.items()}
     about_data = tuple(dict.fromkeys(_notes(specs, first.settings)))
-    told += [*about_data, *replaced(specs, outlines)]
+    told += [*about_data, *replaced(specs, outlines), *_without_dropout(overrides, specs)]
     one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,
@@ -164,6 +164,14 @@ def _plan(
         unplanned=tuple(dict.fromkeys((*died, *fit.unplanned))),
         failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )
+
+
+def _without_dropout(overrides: Sequence[str], specs: Iterable[RunSpec]) -> Iterator[str]:
+    """Yields a warning for typed settings of dropout if no run has any."""
+    typed = [text for text in overrides if text.startswith("dropout.")]
+    if typed and all(v.name == "none" for spec in specs for v in spec.variants):
+        told = f"{' '.join(typed)} has no effect, because no run has dropout"
+        yield f"{told}; leave it out, or choose a variant, such as dropout=standard"
 
 
 def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:

@@ -28,7 +28,7 @@ def by_group(said: str, folder: Path) -> str:
 
     def group(match: re.Match[str]) -> str:
         names = set(match[2].split(", "))
-        known = {g: {*options(g), *(options("dropout/recipe") if g == "dropout" else ())} for g in GROUPS}
+        known = {g: {*options(g), *(("own", *options("dropout/recipe")) if g == "dropout" else ())} for g in GROUPS}
         return next((f"{match[1]}: <{g}>" for g in GROUPS if names <= known[g]), match[0])
 
     said = said.replace(str(folder), "<tmp>")

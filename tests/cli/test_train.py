@@ -95,3 +95,13 @@ def test_training_imports_no_sympy(bare: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert done.returncode == 0 and "torch" in imported and "sympy" not in imported
+
+
+def test_dry_run_shows_what_would_be_trained_and_writes_nothing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(bare.rglob("*"))
+    said = dropbench(capsys, "train", *TINY, "--dry-run")
+    assert said.code == 0 and "1 cohort of 1 run" in said.out and sorted(bare.rglob("*")) == before
+    (run,) = json.loads(dropbench(capsys, "train", *TINY, "--dry-run", "--json").out)["runs"]
+    record = json.loads(dropbench(capsys, "train", *TINY, "--json").out)
+    assert run["run_id"] == record["run_id"]
+    assert "nothing is left to train" in dropbench(capsys, "train", *TINY, "--dry-run").out

@@ -144,7 +144,7 @@ def test_a_part_of_a_user_is_looked_at_before_it_is_called(
         "def one(x):\n    Path('called').touch()\n"
     )
     (mine / "dropout" / "schedule").mkdir()
-    node = f"_target_: {target}\nname: sly\n"
+    node = f"_target_: {target}\nname: sly\n" + "rate: 0.5\n" * (file == "dropout/sly.yaml")
     (mine / file).write_text(f"sly:\n  {node.replace(chr(10), chr(10) + '  ')}\n" if "metric" in file else node)
     (mine / "kept").mkdir()
     words = [word, *["data=wine"] * (not word.startswith("data")), f"data.root={mine / 'kept'}"]

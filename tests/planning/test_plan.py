@@ -66,3 +66,14 @@ def test_a_plan_is_of_one_study(c: Composer) -> None:
     """The command carries out several one after the other; a plan has one baseline."""
     with pytest.raises(UsageError, match="study=three_arm,kadra2021: choose one study at a time"):
         make(["study=three_arm,kadra2021", "seed=0"], c)
+
+
+def test_settings_of_dropout_without_dropout_are_told_to_have_no_effect(c: Composer) -> None:
+    (told,) = single(["dropout=none", "dropout.rate=0.5"], c).warnings
+    assert told.startswith("dropout.rate=0.5 has no effect, because no run has dropout; ")
+    for words in (
+        ["dropout=none"],
+        ["dropout=none,standard", "dropout.rate=0.5"],
+        ["study=three_arm", "dropout.rate=0.3"],
+    ):
+        assert make([*words, "seed=0"], c).warnings == ()
