@@ -91,6 +91,15 @@ def test_seeds_that_were_added_propose_looks_that_are_paid_for(conf: Path, capsy
     assert len(planned(capsys, line)["runs"]) == 2 * 10 - 6 and "seed" not in line
 
 
+def test_where_every_run_diverged_no_further_seeds_are_proposed(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seeds in ("seed=0,1", "seed=0,1,2"):
+        dropbench(
+            capsys, "sweep", *TINY, "train.optimizer=sgd", "train.lr=1e30", "dropout=none,standard", seeds, *PLACES
+        )
+    (comparison,) = comparisons(capsys)
+    assert "seeds were added" not in {d["rule"] for d in comparison["further"]}
+
+
 def test_a_plan_that_is_anybodys_sets_no_folder_and_no_option(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1", *PLACES, "-q").code == 0
     (file,) = (Path("my results; $(x)") / "plans").glob("*.json")

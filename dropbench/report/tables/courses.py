@@ -173,6 +173,8 @@ def _several_looks(plans: Iterable[StoredPlan], runs: pd.DataFrame) -> Iterator[
 def _again(comparison: Comparison, plans: Sequence[StoredPlan]) -> Iterator[Diagnosis]:
     """Warn if plans of the same arms with fewer seeds are stored: someone may have looked at each of them."""
     runs = comparison.runs
+    if not (runs["status"] == "completed").any():  # there is no number that somebody could have seen
+        return
     arms, seeds = set(runs["arm_id"]), set(runs["seed"])
     sizes = set()
     for plan in plans:
