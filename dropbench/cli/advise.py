@@ -122,7 +122,7 @@ def compared(
 
     Raises UsageError as `advise` does.
     """
-    from dropbench.cli.stages import looking, resumed
+    from dropbench.cli.stages import answered, looking, resumed
     from dropbench.cli.sweep import pursue
     from dropbench.config.source_hash import check_imported
     from dropbench.planning.advising import TUNING_SEEDS, fitted, protocol
@@ -131,7 +131,7 @@ def compared(
     until = time.monotonic() + 60 * minutes
 
     def asked(chosen: Protocol) -> Course:
-        looks = looking(chosen.at_most)
+        looks = looking(chosen.at_most, answered)
         return resumed(course(chosen.overrides, composer, tune=chosen.tune, tuning_seeds=TUNING_SEEDS, looking=looks))
 
     def carried_out(chosen: Protocol) -> tuple[Course, Done | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dropbench.planning.continuing import Course, Looking, Stage
     from dropbench.planning.plan import Plan
     from dropbench.planning.tuning import Find
+    from dropbench.report.statistics.contrast import Contrast
     from dropbench.store import Record, Store, StoredPlan
 
 
@@ -78,8 +79,24 @@ class Seen:
         return record if isinstance(record, Record) else None
 
 
-def looking(at_most: int | None) -> Looking:
-    """Return the rule of repeated looks: after how many seeds a comparison is judged, and by which verdicts it ends early."""
+def confirmed(contrasts: Sequence[Contrast]) -> bool:
+    """Return whether every arm has a confirmed verdict."""
+    return bool(contrasts) and all(c.confirmed for c in contrasts)
+
+
+def answered(contrasts: Sequence[Contrast]) -> bool:
+    """Return whether the advice is certain: every arm has a confirmed verdict, or none can be better by what matters.
+
+    Whether an arm that is not to be used is worse or makes no difference would take more seeds, and nobody asked.
+    """
+    return confirmed(contrasts) or (bool(contrasts) and all(c.not_better for c in contrasts))
+
+
+def looking(at_most: int | None, enough: Callable[[Sequence[Contrast]], bool] = confirmed) -> Looking:
+    """Return the rule of repeated looks: after how many seeds a comparison is judged, and by which verdicts it ends early.
+
+    enough: returns whether the verdicts of all arms are enough to end; levels are those of all looks whatever it returns.
+    """
     from dropbench.planning.continuing import Looking
     from dropbench.report.statistics.looks import looks
 
@@ -88,14 +105,14 @@ def looking(at_most: int | None) -> Looking:
     def settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
         key = plan.plan_id, of[: look + 1]
         if key not in known:
-            known[key] = _settled(plan, look, of)
+            known[key] = enough(_verdicts(plan, look, of))
         return known[key]
 
     return Looking(at_most, looks, settled)
 
 
-def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
-    """Return whether the report on these runs confirms a verdict on every arm, at the level of this look."""
+def _verdicts(plan: Plan, look: int, of: tuple[int, ...]) -> list[Contrast]:
+    """Return the verdicts of the report on these runs, at the level of this look."""
     from dropbench.report import for_plan
     from dropbench.store import Course as StoredCourse
     from dropbench.store import Rule, Store
@@ -103,8 +120,7 @@ def _settled(plan: Plan, look: int, of: tuple[int, ...]) -> bool:
     taken = StoredCourse(rule=Rule(looks=list(of)), stages=[], looked=list(of[: look + 1]))
     kept = replace(_compared(plan, ""), course=taken)
     report = for_plan(Store(plan.settings.results), kept)
-    contrasts = [c for comparison in report.comparisons for c in comparison.verdicts.values()]
-    return bool(contrasts) and all(c.confirmed for c in contrasts)
+    return [c for comparison in report.comparisons for c in comparison.verdicts.values()]
 
 
 def resumed(course: Course) -> Course:

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from terminal import TINY, dropbench, started
 
+from dropbench.cli.stages import answered, confirmed
 from dropbench.cli.training import trained
 from dropbench.report import build, for_plan
 from dropbench.report.statistics.looks import levels
@@ -94,6 +96,23 @@ def test_it_ends_once_it_is_settled(
     later = dropbench(capsys, "sweep", *typed, "seed=range(0,20)", "execute.workers=1").out
     later = re.sub(r"\s+", " ", later)
     assert "Looked at" not in later and f"planned before with {taken[-1]} of these 20 seeds" in later
+
+
+@pytest.mark.parametrize(
+    ("arms", "sure", "enough"),
+    [
+        ([], False, False),
+        ([(True, False), (True, True)], True, True),
+        ([(True, False), (False, True)], False, False),  # one arm is better, and the other one may be
+        ([(True, True), (False, True)], False, True),  # neither can be used, whatever else is open
+        ([(False, False), (False, True)], False, False),
+    ],
+)
+def test_advice_is_enough_before_every_arm_has_a_verdict(
+    arms: list[tuple[bool, bool]], sure: bool, enough: bool
+) -> None:
+    contrasts: Any = [SimpleNamespace(confirmed=c, not_better=n) for c, n in arms]
+    assert (confirmed(contrasts), answered(contrasts)) == (sure, enough)
 
 
 def test_a_stop_between_two_looks_is_a_look_and_what_is_read_between_is_none(
