@@ -115,14 +115,14 @@ def _heading(c: Comparison) -> str:
     downs = [label for label in told if c.verdicts[label].direction in DOWNWARDS]
     if ups:
         return _ahead(c, ups, downs)
-    if _unlearned(c):
+    if has_learned_nothing(c):
         return f"{c.baseline} has learned next to nothing, so a comparison with it says nothing yet"
     if downs:
         return _behind(c, told, downs)
     return _neither(c, told)
 
 
-def _unlearned(c: Comparison) -> bool:
+def has_learned_nothing(c: Comparison) -> bool:
     """Return whether the baseline has learned next to nothing in most of its seeds."""
     done = counted(c.runs_of(str(c.baseline)))
     return bool(unlearned(done).sum() > len(done) / 2)
@@ -247,6 +247,8 @@ def _judged(c: Comparison, again: Mapping[str, Contrast]) -> list[Fact]:
         return []
     ups = [label for label in told if c.verdicts[label].direction in UPWARDS]
     sure = [label for label in ups if c.verdicts[label].confirmed]
+    if not ups and has_learned_nothing(c):
+        return _too_early(c)
     held = [label for label in ranked(again) if again[label].confirmed and again[label].direction in UPWARDS]
     first = held[0] if held else leader(c, sure or ups or told)
     if first in again:
@@ -257,7 +259,24 @@ def _judged(c: Comparison, again: Mapping[str, Contrast]) -> list[Fact]:
         ]
     open_loss = _no_gain(c) and not c.verdicts[first].confirmed
     sure_of = _excluded(c, first) if open_loss else _sure(c.verdicts[first], c.alpha, len(c.verdicts), first)
+    settled = sum(c.verdicts[label].confirmed for label in told)
+    if settled and sure_of.value == "cannot tell":
+        sure_of = Fact(sure_of.name, f"{settled} of {count(len(told), 'arm')} confirmed", sure_of.detail)
     return [_best(c, first, bool(ups)), sure_of, _avoid(c, told)]
+
+
+def _too_early(c: Comparison) -> list[Fact]:
+    """Return the facts where the baseline has learned next to nothing: no arm is best, and nothing is sure."""
+    base, measure = _level(c, c.baseline), c.measure
+    level = "" if measure is None or math.isnan(base.mean) else f"{measure.level(base.mean)} {measure.unit}".rstrip()
+    return [
+        Fact("Best", "nothing yet", f"{c.baseline} has learned next to nothing{f' ({level})' if level else ''}"),
+        Fact(
+            "How sure",
+            "too early",
+            "what an arm adds to a network that has not learned says nothing about other networks",
+        ),
+    ]
 
 
 def _held(c: Comparison, first: str, contrast: Contrast) -> Fact:
@@ -281,7 +300,7 @@ def _best(c: Comparison, first: str, ahead: bool) -> Fact:
             name, str(c.baseline), f"{level}; no arm has a better mean" if level else "no arm has a better mean"
         )
     chosen = {choice.chosen: choice.word for choice in c.choices}
-    how = f"; its {chosen[first]} was chosen on validation data" if first in chosen else ""
+    how = f"; its {chosen[first]} was chosen by the validation score, not by this one" if first in chosen else ""
     between = f" ({limits(contrast)})" if limits(contrast) else ""
     return Fact(name, first, f"{size(contrast)}{between} against {c.baseline}{how}")
 
@@ -299,9 +318,8 @@ def _sure(contrast: Contrast, alpha: float, among: int, first: str, fresh: str =
     if d.n < MIN_PAIRS:
         return Fact(name, value, f"{seeds}; nothing is confirmed with fewer than {MIN_PAIRS}")
     needed = seeds_to_confirm(contrast.seeds_needed)
-    more = f"; it would take {needed} seeds to settle {first}" if needed != ABSENT else ""
-    beside = f" and {among} arms" if among > 1 else ""
-    return Fact(name, value, f"{seeds}{beside} leave it open{more}")
+    more = f"; it would take {needed} to settle it" if needed != ABSENT else ""
+    return Fact(name, value, f"{seeds} leave {first} open{more}")
 
 
 def _excluded(c: Comparison, first: str) -> Fact:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dropbench.report.output.page.chart import KINDS
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.finding import DOWNWARDS, UPWARDS, size
+from dropbench.report.tables.finding import DOWNWARDS, UPWARDS, has_learned_nothing, size
 from dropbench.values import count, plain
 
 MOST = 40
@@ -41,6 +41,11 @@ class Matrix:
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def unsure(self) -> bool:
+        """Whether any verdict has a question mark."""
+        return any(cell.says.endswith("?") for row in self.rows for cell in row.cells)
+
 
 def matrix(comparisons: Sequence[Comparison]) -> Matrix | None:
     """Return the matrix of these comparisons; None if there is no verdict, or if there are too many arms."""
@@ -67,6 +72,9 @@ def overall(comparisons: Sequence[Comparison]) -> str:
     ups = sum(_any(c, UPWARDS) for c in told)
     downs = sum(_any(c, DOWNWARDS) for c in told)
     n = len(told)
+    if unlearned := sum(has_learned_nothing(c) for c in told):
+        where = "every comparison" if unlearned == len(told) else f"{unlearned} of {count(len(told), 'comparison')}"
+        return f"In {where} the baseline has learned next to nothing, so it says nothing yet"
     if not ups and not downs:
         return f"In none of {count(n, 'comparison')} is any arm confirmed to differ from its baseline"
     better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")

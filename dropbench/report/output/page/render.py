@@ -26,6 +26,7 @@ from dropbench.report.output.page.matrix import matrix, overall
 from dropbench.report.output.page.papers import bibliography, parts_of
 from dropbench.report.output.page.seeds import Slider, slider
 from dropbench.report.output.page.terms import terms
+from dropbench.report.output.page.todo import todo
 from dropbench.report.output.sections import Advice, Section, sections
 from dropbench.report.records.frame import PACKAGES
 from dropbench.report.tables.answer import answer
@@ -56,6 +57,7 @@ class Part:
     baseline: str
     measure: str
     finding: Finding
+    todo: str
     answer: str
     charts: list[Chart]
     panels: list[Panel]
@@ -129,6 +131,7 @@ def _part(number: int, c: Comparison, report: Report, section: Section, pictures
         plain(c.baseline or ""),
         c.measure.spoken if c.measure else "",
         finding(c),
+        "" if report.advice else todo(c),  # advice says what to do itself
         plain(answer(c)),
         drawn,
         panels(c, report) if c.baseline is not None else [],

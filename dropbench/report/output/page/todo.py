@@ -1,0 +1,59 @@
+"""What to do now, in two short sentences under the heading: which arm to use until more is known, and what would tell more."""
+
+from __future__ import annotations
+
+from dropbench.report.statistics.verdict import SAME
+from dropbench.report.tables.comparison import Comparison, Diagnosis
+from dropbench.report.tables.finding import UPWARDS, has_learned_nothing, leader, ranked
+from dropbench.report.tables.repeats import under_fresh_seeds
+from dropbench.values import plain
+
+_FIRST = ("unstable", "nothing learned", "one class", "fresh seeds", "helping", "undecided")
+"""The rules of the diagnosis whose advice is repeated here, by importance; the others refine what is known already."""
+_NAMED = 2
+"""The most arms that are named."""
+
+
+def todo(c: Comparison) -> str:
+    """Return what to do after a comparison: `Keep the baseline (none). Stop here, since ...`; empty without a better way."""
+    if c.baseline is None or not c.verdicts or c.measure is None or not c.measure.direction:
+        return ""
+    found = min(
+        (d for d in c.diagnosis or () if d.rule in _FIRST and d.advice),
+        key=lambda d: _FIRST.index(d.rule),
+        default=None,
+    )
+    return plain(" ".join(filter(None, (_use(c), _next(c, found)))))
+
+
+def _use(c: Comparison) -> str:
+    told = [label for label in ranked(c.verdicts) if c.verdicts[label].direction]
+    ups = [label for label in told if c.verdicts[label].direction in UPWARDS]
+    sure = [label for label in ups if c.verdicts[label].confirmed]
+    again = under_fresh_seeds(c)
+    if held := [label for label in ranked(again) if again[label].confirmed and again[label].direction in UPWARDS]:
+        return f"Use {held[0]}: seeds that had no part in choosing it confirm that it does better."
+    if sure and not again:
+        first = leader(c, sure)
+        chosen = any(choice.chosen == first and len(choice.of) > 1 for choice in c.choices)
+        return f"Use {first}" + (", once seeds that had no part in choosing it confirm it." if chosen else ".")
+    if ups and not again:
+        return f"Keep the baseline ({c.baseline}) until more seeds confirm {leader(c, ups)}."
+    if has_learned_nothing(c):
+        return "Draw no conclusion from these runs yet."
+    settled = all(c.verdicts[label].not_better or c.verdicts[label].direction in (SAME, "worse") for label in told)
+    return f"Keep the baseline ({c.baseline}){'' if settled and told else ' for now'}."
+
+
+def _next(c: Comparison, found: Diagnosis | None) -> str:
+    """Return the next step of a rule of the diagnosis, as a sentence. The page has its command further down."""
+    if found is None:
+        return ""
+    if found.rule == "undecided" and found.steps:
+        what = found.advice.partition(",")[0]
+        if len(found.arms) > _NAMED:
+            what = f"{len(found.steps[0].seeds)} more seeds of every arm that is still open"
+        buys = found.buys.partition(":")[0].rstrip(".").replace("would settle", "would probably settle")
+        return f"Or train {what}" + (f". {buys}." if buys else ".")
+    first = "First " if found.rule in ("unstable", "nothing learned") else ""
+    return f"{first}{found.advice if first else found.advice[:1].upper() + found.advice[1:]}."

@@ -1,0 +1,70 @@
+"""What a page says to do, in its first screen: which arm to use, and the next step of the diagnosis."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dropbench import report
+from dropbench.report.output.page.todo import todo
+from dropbench.report.tables.finding import finding
+
+ONE, TWO = {0.5: 0.03}, {0.1: 0.03, 0.5: -0.05}
+
+
+@pytest.mark.parametrize(
+    ("gains", "seeds", "noise", "begins", "holds"),
+    [
+        (ONE, 8, 0.002, "Use standard 0.5.", "ook for an even better rate"),
+        (TWO, 8, 0.002, "Use standard 0.1, once seeds that had no part in choosing it confirm it.", "fresh seeds"),
+        (ONE, 3, 0.002, "Keep the baseline (none) until more seeds confirm standard 0.5.", ""),
+        ({0.5: -0.05}, 8, 0.002, "Keep the baseline (none).", ""),
+        ({0.5: 0.0}, 8, 0.02, "Keep the baseline (none) for now.", ""),
+        ({0.5: 0.0}, 2, 0.02, "Keep the baseline (none) for now. Or train ", "more seeds of standard 0.5 and none"),
+    ],
+)
+def test_what_to_do(
+    fake: Any, put: Any, store: Any, gains: dict[float, float], seeds: int, noise: float, begins: str, holds: str
+) -> None:
+    luck = random.Random(1)
+    for seed in range(seeds):
+        base = 0.8 + luck.gauss(0, 0.01)
+        put(fake(seed, test=base, val=base))
+        for rate, gain in gains.items():
+            changes, got = {"dropout": "standard", "dropout.rate": rate}, base + gain + luck.gauss(0, noise)
+            put(fake(seed, changes=changes, test=got, val=got))
+    whole = report.build([store.root])
+    said = todo(whole.comparisons[0])
+    assert said.startswith(begins) and holds in said
+    assert f'<p class="todo"><strong>What to do:</strong> {begins}' in report.render(whole, "html", None)
+
+
+def test_nothing_is_concluded_from_networks_that_learned_nothing(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(6):
+        for rate in (0.0, 0.5):
+            changes = {"dropout": "standard" if rate else "none", "dropout.rate": rate}
+            score = 0.1 + 0.001 * ((seed + (rate > 0)) % 3)
+            told = {"majority": 0.1, "answered": 0.6}
+            run = fake(seed, changes=changes, train=score, val=score, test=score, test_classes=told)
+            gap = 2.3 - run.metrics["val_loss"]
+            put(replace(run, metrics={**run.metrics, "train_loss": 2.3, "gap_loss": gap}))
+    (comparison,) = report.build([store.root]).comparisons
+    said = todo(comparison)
+    assert said.startswith("Draw no conclusion from these runs yet. First train it for longer")
+    facts = {fact.name: fact.value for fact in finding(comparison).facts}
+    assert facts == {"Best": "nothing yet", "How sure": "too early", "Cost": "12 runs"}
+
+
+def test_what_is_confirmed_of_some_arms_is_said_beside_what_is_open(fake: Any, put: Any, store: Any) -> None:
+    luck = random.Random(2)
+    for seed in range(8):
+        put(fake(seed, test=0.8, val=0.8))
+        for rate, gain, noise in ((0.1, 0.0, 0.02), (0.5, -0.05, 0.002)):
+            got = 0.8 + gain + luck.gauss(0, noise)
+            put(fake(seed, changes={"dropout": "standard", "dropout.rate": rate}, test=got, val=got))
+    (comparison,) = report.build([store.root]).comparisons
+    (sure,) = (fact for fact in finding(comparison).facts if fact.name == "How sure")
+    assert sure.value == "1 of 2 arms confirmed" and sure.detail.startswith("8 seeds leave standard 0.1 open")
