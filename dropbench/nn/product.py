@@ -40,12 +40,15 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 def differentiable(a: Tensor, b: Tensor) -> Tensor:
     """Returns the products of a [K, M, I] and b [K, I, O] by torch, with autograd, of any type and on any device."""
-    return _joined([torch.bmm(*one) for one in _each(a, b)])
+    inner = a.shape[2] == 1  # then a gradient has a single row and column
+    return _joined([torch.bmm(*one) for one in (zip(a.split(1), b.split(1), strict=True) if inner else _each(a, b))])
 
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
     """Adds the products of a [K, M, I] and b [K, I, O] to `out` [K, M, O], in place and without autograd."""
-    if _ours(a, b):
+    if _one_summand(a, b):
+        out.add_(a * b)
+    elif _ours(a, b):
         out.add_(_multiply(a, b))
     else:
         for one in _each(out, a, b):
@@ -57,6 +60,8 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if plain():
         # One replica at a time, since products of rows and columns in the gradients round differently in a stack.
         return torch.stack([torch.addmm(*one) for one in zip(bias, x, weight, strict=True)])
+    if _one_summand(x, weight):
+        return x * weight + bias
     if _ours(x, weight):
         out: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
         return out
@@ -65,18 +70,19 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def affine_alone(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Computes `affine` without a gradient, for use inside an autograd function with its own backward pass."""
+    if _one_summand(x, weight):
+        return (x * weight).add_(bias)
     if _ours(x, weight):
         return _multiply(x, weight).add_(bias)
     return _joined([torch.baddbmm(*one) for one in _each(bias, x, weight)])
 
 
 def _each(*stacked: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """Yields the pieces to multiply in one call of MKL: the whole stack, or single replicas if a matrix has one row or column.
+    """Yields the pieces to multiply in one call of MKL: the whole stack, or single replicas for single rows and columns.
 
-    MKL rounds these differently in a stack than alone: a row or column in the result, and, on some processors of Intel, a
-    product with only one summand to which a bias is added.
+    MKL rounds single rows and columns differently in a stack than alone.
     """
-    single = 1 in (*stacked[-2].shape[1:], stacked[-1].shape[2])
+    single = 1 in (stacked[-2].shape[1], stacked[-1].shape[2])
     return zip(*(t.split(1) for t in stacked), strict=True) if single else (stacked,)
 
 
@@ -133,6 +139,16 @@ def _ours(a: Tensor, b: Tensor) -> bool:
         and (_by_numpy() or _large(a, b))
         and not torch.is_autocast_enabled("cpu")
     )
+
+
+def _one_summand(a: Tensor, b: Tensor) -> bool:
+    """Returns whether each number of the product is one product, to which something is to be added.
+
+    On some processors of Intel, MKL rounds once in a stack and twice alone, or the other way round, which also depends on the
+    strides. A product and then a sum of tensors round twice wherever they are.
+    """
+    same = a.dtype == b.dtype == torch.float32 and a.device.type == "cpu"
+    return a.shape[2] == 1 and same and not torch.is_autocast_enabled("cpu")
 
 
 def _large(a: Tensor, b: Tensor) -> bool:
