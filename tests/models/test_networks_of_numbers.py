@@ -51,7 +51,7 @@ def test_a_squeezed_number_learns_as_one_with_its_axis(squeezed: str) -> None:
             spec("perceptron", num_classes=4),
             r"returns outputs of shape \[B, 4\], but the task is regression: type model.args.num_classes=1$",
         ),
-        (spec("Fixed5"), r"\[B, 7\], but the task is regression: return one number per example, \[B\] or \[B, 1\], for "),
+        (spec("Fixed5"), r"\[B, 7\], but the task is regression: return one number per example, \[B\] or \[B, 1\]$"),
         (spec("Cubes"), r"\[B, 1, 1\], but the task is regression: return one number per example, \[B\] or \[B, 1\]$"),
         (
             spec("Number", loss="gaussian"),
