@@ -363,7 +363,7 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
     each = f"whether {arms[0]} {differ}" if len(arms) == 1 else f"which of {', '.join(arms)} {differ}"
     buys = f"That would settle {each}: four of five such studies confirm it{', for each' * (len(arms) > 1)}."
     if pairs < MIN_PAIRS:
-        buys = "That makes a first verdict possible, which may still be open."
+        buys = "That is enough for a first verdict, which may still be that it cannot tell."
     advice = (
         f"{more} more {plural(more, 'seed')} of {', '.join(arms)} and {e.baseline}, decided on before looking again"
     )

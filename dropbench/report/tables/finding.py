@@ -300,9 +300,12 @@ def _best(c: Comparison, first: str, ahead: bool) -> Fact:
             name, str(c.baseline), f"{level}; no arm has a better mean" if level else "no arm has a better mean"
         )
     chosen = {choice.chosen: choice.word for choice in c.choices}
-    how = f"; its {chosen[first]} was chosen by the validation score, not by this one" if first in chosen else ""
+    how = f" (its {chosen[first]} was chosen by the validation score, not by this one)" if first in chosen else ""
     between = f" ({limits(contrast)})" if limits(contrast) else ""
-    return Fact(name, first, f"{size(contrast)}{between} against {c.baseline}{how}")
+    told = f"{size(contrast)}{between} against {c.baseline}{how}"
+    if not ahead and contrast.direction == UNTOLD:
+        return Fact(name, "not known", f"{first} has {told}, which may be chance")
+    return Fact(name, first, told)
 
 
 def _sure(contrast: Contrast, alpha: float, among: int, first: str, fresh: str = "") -> Fact:

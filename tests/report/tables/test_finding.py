@@ -94,6 +94,13 @@ def test_where_no_arm_is_ahead_the_baseline_is_best(found: Any) -> None:
     assert fact(told, "Avoid")[0] == "2 of 2 arms"
 
 
+def test_an_arm_that_cannot_be_told_from_the_baseline_is_not_called_the_best(found: Any) -> None:
+    told = found({("standard", 0.5): 0.02}, 8, 0.05)
+    assert told.heading == "8 seeds cannot tell whether standard 0.5 beats none"
+    value, detail = fact(told, "Best")
+    assert value == "not known" and detail.startswith("standard 0.5 has +") and detail.endswith(", which may be chance")
+
+
 def test_few_seeds_are_said_to_be_few(found: Any) -> None:
     told = found({("standard", 0.5): 0.05}, 3)
     assert fact(told, "How sure") == ("not confirmed", "3 seeds; nothing is confirmed with fewer than 6")

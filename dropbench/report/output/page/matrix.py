@@ -76,10 +76,10 @@ def overall(comparisons: Sequence[Comparison]) -> str:
         where = "every comparison" if unlearned == len(told) else f"{unlearned} of {count(len(told), 'comparison')}"
         return f"In {where} the baseline has learned next to nothing, so it says nothing yet"
     if not ups and not downs:
-        return f"In none of {count(n, 'comparison')} is any arm confirmed to differ from its baseline"
+        return f"In {count(n, 'comparison')} no arm is confirmed to differ from its baseline"
     better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")
     some = f"In {'all' if ups == n else ups} of {n} comparisons an arm does {better} than its baseline"
-    first = some if ups else f"In none of {n} comparisons does any arm do {better} than its baseline"
+    first = some if ups else f"In {n} comparisons no arm does {better} than its baseline"
     return first + (f"; in {'all' if downs == n else downs} of them an arm does {worse}" if downs else "")
 
 

@@ -15,7 +15,7 @@ _NAMED = 2
 
 
 def todo(c: Comparison) -> str:
-    """Return what to do after a comparison: `Keep the baseline (none). Stop here, since ...`; empty without a better way."""
+    """Return what to do after a comparison: `Keep the baseline (none) for now. Or train ...`; empty without a better way."""
     if c.baseline is None or not c.verdicts or c.measure is None or not c.measure.direction:
         return ""
     found = min(
@@ -55,5 +55,7 @@ def _next(c: Comparison, found: Diagnosis | None) -> str:
             what = f"{len(found.steps[0].seeds)} more seeds of every arm that is still open"
         buys = found.buys.partition(":")[0].rstrip(".").replace("would settle", "would probably settle")
         return f"Or train {what}" + (f". {buys}." if buys else ".")
+    if found.rule == "undecided":  # the box on how sure it is has the number of seeds
+        return "More seeds are hardly worth their time."
     first = "First " if found.rule in ("unstable", "nothing learned") else ""
     return f"{first}{found.advice if first else found.advice[:1].upper() + found.advice[1:]}."
