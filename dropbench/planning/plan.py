@@ -167,9 +167,9 @@ def _plan(
 
 
 def _without_dropout(overrides: Sequence[str], specs: Iterable[RunSpec]) -> Iterator[str]:
-    """Yields a warning for typed settings of dropout if no run has any."""
+    """Yields a warning for settings of dropout that were typed beside `dropout=none`, if no run has any dropout."""
     typed = [text for text in overrides if text.startswith("dropout.")]
-    if typed and all(v.name == "none" for spec in specs for v in spec.variants):
+    if typed and "dropout=none" in overrides and all(v.name == "none" for spec in specs for v in spec.variants):
         told = f"{' '.join(typed)} has no effect, because no run has dropout"
         yield f"{told}; leave it out, or choose a variant, such as dropout=standard"
 
