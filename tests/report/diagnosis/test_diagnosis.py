@@ -378,11 +378,11 @@ def test_a_command_runs_what_it_proposes_and_the_next_report_knows_it(
         ),
         (
             # At this learning rate training is chaotic: how many runs go wrong depends on how a processor rounds.
-            r"Unstable\. [2-8] of 8 runs of standard 0\.5",
+            r"Unstable\. [2-8] of 8 runs of (none|standard 0\.5)",
             "dropout=none,standard dropout.rate=0.5 model.widths=[64,64] train.epochs=15 train.lr=0.1 seed=range(0,8)",
         ),
         (
-            "No overfitting to fix",
+            "Nothing learned",
             # It learns next to nothing, and so nothing by heart.
             "dropout=none,standard dropout.rate=0.25 model.widths=[64] train.epochs=10 train.optimizer=sgd train.lr=3 "
             "seed=range(0,8)",
