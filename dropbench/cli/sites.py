@@ -37,7 +37,7 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
         composed = compose_one(overrides, c)
         spec = composed.spec
         found = outline(spec.model, load(spec.data, composed.settings))
-        kept = keeping(spec.variants, found, lambda name: compose_one([f"dropout={name}"], c).spec.dropout)
+        kept = keeping(spec.variants, found, c)
         at: dict[str, dict[str, float]] = {}
         for p in places(spec.variants, found.sites):
             at.setdefault(p.site, {})[p.name] = p.rate

@@ -31,7 +31,7 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
     known = options(group, extra)
     if group == BESIDE and names in NONE:
         return
-    recipes, also = (options(RECIPE, extra), [OWN_RATES]) if group == GROUP else ({}, [])
+    recipes = options(RECIPE, extra) if group == GROUP else {}
     if len(names) == 1 and names[0] not in known and names[0] in recipes:
         recipe(names[0], extra)
         return
@@ -48,7 +48,9 @@ def check_choice(override: Override, extra: Sequence[Path]) -> None:
                     f"{group}={_shown(names)}: {name} stands for all that the network itself drops, and cannot be combined; "
                     f"write {group}={name}"
                 )
-            raise UsageError(_no_option(group, name, {**known, **recipes, **dict.fromkeys(also, Path())}, extra))
+            raise UsageError(
+                _no_option(group, name, [*known, *recipes, *([OWN_RATES] if group == GROUP else [])], extra)
+            )
         _check_text(group, name, known[name])
     _check_several(group, typed, names)
 
@@ -77,12 +79,12 @@ def _check_text(group: str, name: str, file: Path) -> None:
         raise UsageError(f"{group}={name}: {file} cannot be read: {error}") from error
 
 
-def _no_option(group: str, name: str, known: dict[str, Path], extra: Sequence[Path]) -> str:
+def _no_option(group: str, name: str, known: Sequence[str], extra: Sequence[Path]) -> str:
     kind = group.rpartition("/")[2]
     meant = " or ".join(f"{group}={option}" for option in called(group, name, extra))
     if group == "data" and (own := _own_file(name)) is not None:
         return f"data={name} looks like a file of yours, and data takes the name of a data set; type {own}"
-    if group == GROUP and (rate := number(name)) is not None:
+    if group == GROUP and (rate := number(name)) is not None and 0 <= rate < 1:
         typed = "dropout=none" if rate == 0 else f"dropout.rate={name}"
         return f"dropout={name}: dropout takes the name of a variant, such as standard; type {typed}"
     near = f"here it is called {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from dropbench.dropout.base import AtWeights, Learned, Then, widened
 from dropbench.nn.activation import function, one_by_one
-from dropbench.nn.product import affine, differentiable
+from dropbench.nn.product import affine, differentiable_product
 from dropbench.sites import Site
 
 _log, _sigmoid = one_by_one(torch.log), function("sigmoid")
@@ -63,7 +63,7 @@ class Kingma(AtWeights, Learned):
         mean = affine(x, weight, bias)
         rate = rate.clamp(max=_HIGHEST)
         alpha = widened(rate / (1 - rate), weight)
-        variance = differentiable(x * x, (alpha * (weight * weight)).to(x.dtype))
+        variance = differentiable_product(x * x, (alpha * (weight * weight)).to(x.dtype))
         # The square root has no derivative at 0, which occurs where an example has no active input.
         noisy = variance > 0
         deviation = torch.where(noisy, torch.sqrt(torch.where(noisy, variance, 1)), 0)

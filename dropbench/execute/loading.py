@@ -74,7 +74,8 @@ def _instead(folder: Path) -> str:
     if (folder / "record.json").exists():
         return ""
     inside = sorted(run.parent for run in (folder / "runs").glob("*/record.json"))
-    named = [run for run in (Path("results/runs") / folder.name,) if (run / "record.json").is_file()]
+    usual = Path("results/runs") / folder.name
+    named = [usual] if (usual / "record.json").is_file() else []
     example = next(iter((*named, *inside)), "results/runs/4df5aad9e191")
     return f"; give the folder of a run, such as {example}"
 

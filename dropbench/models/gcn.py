@@ -12,7 +12,7 @@ from dropbench.nn.activation import Activation, function, gain
 from dropbench.nn.graph import Adjacency, Features, Linked
 from dropbench.nn.linear import Linear
 from dropbench.nn.norm import BatchNorm
-from dropbench.nn.product import differentiable
+from dropbench.nn.product import differentiable_product
 from dropbench.sites import Site
 from dropbench.sites.noise import Noise
 
@@ -103,7 +103,7 @@ class GCN(nn.Module):
         product = self._features.times(_unless(noise("input", features), features), maps[0].weight)
         for i, (layer, following) in enumerate(zip(layers, maps[1:], strict=True)):
             h = layer(self._adjacency.propagate(matrices, product), noise, f"hidden.{i}")
-            product = differentiable(h, following.weight)
+            product = differentiable_product(h, following.weight)
         logits = self._adjacency.propagate(matrices, product) + self.head.bias
         return logits.gather(1, x[..., None].expand(-1, -1, logits.shape[-1]))
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dropbench.nn.product import differentiable
+from dropbench.nn.product import differentiable_product
 from dropbench.nn.twice import plain
 
 _SPARSE = 1 / 8
@@ -54,7 +54,7 @@ class Pattern:
     def product(self, values: Tensor, x: Tensor) -> Tensor:
         """Multiplies the matrices with entries `values` [K, M] by x [K, C, H]: [K, R, H], in float32 or in x's float64.
 
-        It is differentiable with respect to both.
+        It is differentiable_product with respect to both.
         """
         x = x if x.dtype == torch.float64 else x.float()
         if plain():
@@ -176,7 +176,7 @@ class Adjacency:
 
     def propagate(self, matrices: Tensor, x: Tensor) -> Tensor:
         """Returns the weighted sums of x [K, N, H] over each node and its neighbours, [K, N, H]."""
-        return differentiable(matrices.to(x.dtype), x) if self._dense else self.pattern.product(matrices, x)
+        return differentiable_product(matrices.to(x.dtype), x) if self._dense else self.pattern.product(matrices, x)
 
     def _entries(self, strengths: Tensor) -> Tensor:
         k, n = len(strengths), self.nodes
@@ -219,7 +219,7 @@ class Features:
         """
         k = len(weight)
         if self._pattern is None:
-            return differentiable((self.x.expand(k, -1, -1) if seen is None else seen).to(weight.dtype), weight)
+            return differentiable_product((self.x.expand(k, -1, -1) if seen is None else seen).to(weight.dtype), weight)
         if seen is None:
             return self._pattern.product(self.x.view(-1)[self._places].expand(k, -1), weight)
         values = seen.flatten(1)[:, self._places]
@@ -227,7 +227,9 @@ class Features:
         filled = _count(seen.flatten(1)) != _count(values)
         if not bool(filled.any()):
             return out
-        return torch.where(filled[:, None, None], differentiable(seen.to(weight.dtype), weight).to(out.dtype), out)
+        return torch.where(
+            filled[:, None, None], differentiable_product(seen.to(weight.dtype), weight).to(out.dtype), out
+        )
 
 
 def _count(x: Tensor) -> Tensor:

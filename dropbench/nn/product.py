@@ -38,10 +38,11 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return _joined([torch.bmm(*one) for one in _each(a, b)])
 
 
-def differentiable(a: Tensor, b: Tensor) -> Tensor:
-    """Returns the products of a [K, M, I] and b [K, I, O] by torch, with autograd, of any type and on any device."""
-    inner = a.shape[2] == 1  # then a gradient has a single row and column
-    return _joined([torch.bmm(*one) for one in (zip(a.split(1), b.split(1), strict=True) if inner else _each(a, b))])
+def differentiable_product(a: Tensor, b: Tensor) -> Tensor:
+    """Returns the products [K, M, O] of a [K, M, I] and b [K, I, O] by torch, with autograd, of any type and on any device."""
+    if _one_summand(a, b):
+        return a * b
+    return _joined([torch.bmm(*one) for one in _each(a, b)])
 
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
@@ -142,10 +143,10 @@ def _ours(a: Tensor, b: Tensor) -> bool:
 
 
 def _one_summand(a: Tensor, b: Tensor) -> bool:
-    """Returns whether each number of the product is one product, to which something is to be added.
+    """Returns whether each number of the result is a single product of two numbers (I is 1), in float32 on a CPU.
 
-    On some processors of Intel, MKL rounds once in a stack and twice alone, or the other way round, which also depends on the
-    strides. A product and then a sum of tensors round twice wherever they are.
+    When something is added to it, MKL rounds once in a stack and twice alone on some processors of Intel, or the other way
+    round, which also depends on the strides. torch's `*` and then `+` round twice wherever the numbers are.
     """
     same = a.dtype == b.dtype == torch.float32 and a.device.type == "cpu"
     return a.shape[2] == 1 and same and not torch.is_autocast_enabled("cpu")

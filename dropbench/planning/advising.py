@@ -11,6 +11,7 @@ from dropbench.config.typed import setting
 from dropbench.data.split import batch_sizes
 from dropbench.errors import UsageError
 from dropbench.planning.checks import training_examples
+from dropbench.planning.own_rates import keeping
 from dropbench.planning.plan import compose_one, single
 from dropbench.planning.sources import load
 from dropbench.planning.variants import arm_rates
@@ -19,6 +20,7 @@ from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composer
+    from dropbench.planning.outline import Outline
     from dropbench.settings import Settings
     from dropbench.sites import Site
     from dropbench.spec import RunSpec
@@ -32,8 +34,6 @@ FEWEST = 6
 """The fewest seeds with which anything can be confirmed."""
 _BESIDE = (("spatial", 0.2), ("locked", 0.25), ("stochastic_depth", 0.2))
 """Variants and rates that are tried in addition to `standard`, if they have a site in the model."""
-_RATES = (0.1, 0.25, 0.5)
-"""The rates of `standard` in conf/study/advise.yaml."""
 AS_WRITTEN = "as written"
 """The arm that has the dropout of a user's network itself."""
 _UPDATES, _EPOCHS, _FEWEST_EPOCHS = 3000, (10, 200), 5
@@ -103,7 +103,7 @@ def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
     outline = plan.outlines[spec.run_id]
     beside = [(name, rate) for name, rate in _BESIDE if _fits(name, rate, outline.sites, composer)]
     arms: dict[str, dict[str, Any]] = {f"{n} {rate:g}": {"dropout": n, "dropout.rate": rate} for n, rate in beside}
-    if _has_own(overrides, composer):
+    if _has_own(outline, composer):
         arms = {AS_WRITTEN: {"dropout": OWN_RATES}} | arms
     chosen = [f"study={STUDY}", *([setting("study.arms", arms)] if arms else [])]
     epochs = spec.train.epochs if _typed(overrides, "train.epochs", "train.updates") else _epochs(spec, plan.settings)
@@ -168,14 +168,13 @@ def _epochs(spec: RunSpec, settings: Settings) -> int:
     return min(max(round(_UPDATES / steps), _EPOCHS[0]), _EPOCHS[1])
 
 
-def _has_own(overrides: Sequence[str], composer: Composer) -> bool:
-    """Returns whether the network has dropout of its own that can be kept, and that no other arm has."""
-    try:
-        own = compose_one([*overrides, f"dropout={OWN_RATES}"], composer).spec
-    except UsageError:
-        return False
-    rates = [compose_one([*overrides, f"dropout.rate={rate:g}"], composer).spec for rate in _RATES]
-    return all(own.arm_id != other.arm_id for other in rates)
+def _has_own(outline: Outline, composer: Composer) -> bool:
+    """Returns whether the network has dropout of its own that can be kept, and that no arm of the study has."""
+    kept = keeping([compose_one([], composer).spec.dropout], outline, composer)
+    study = composer.compose({"study": f"study={STUDY}"}).study
+    assert study is not None
+    others = [(setting("dropout.rate", arm["dropout.rate"]),) for arm in study.arms.values() if "dropout.rate" in arm]
+    return bool(kept.words) and not kept.left and kept.words not in others
 
 
 def _fits(name: str, rate: float, sites: tuple[Site, ...], composer: Composer) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.several import OWN_RATES
 from dropbench.config.typed import setting
 from dropbench.errors import UsageError, listed
+from dropbench.hardware.blas import one_thread
 from dropbench.planning.outline import Outline, outline
 from dropbench.planning.sources import load
 from dropbench.planning.variants import arm_rates, places, variant
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _MORE = ("standard", "attention", "stochastic_depth")
 """Variants that do what torch's layers do at a kind of site: after a layer, on attention weights, at a residual branch."""
 _TOLD = 4
+"""The most sites that a warning names."""
 _GIVEN = ("dropout.rate", "dropout.rates", "dropout.placement")
 
 
@@ -50,8 +52,9 @@ def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]
     plain = {k: text for k, text in rest.items() if not k.startswith(("dropout.", "dropout/"))}
     composed = composer.compose({**plain, "dropout": f"dropout={_MORE[0]}"})
     spec = composed.spec
-    found = outline(spec.model, load(spec.data, composed.settings), spec.train.says_variance)
-    kept = keeping(spec.variants, found, lambda name: _variant(name, composer))
+    with one_thread():  # because the network is tried in a copy (fork) of this process
+        found = outline(spec.model, load(spec.data, composed.settings), spec.train.says_variance)
+    kept = keeping(spec.variants, found, composer)
     if kept.left:
         raise UsageError(
             f"dropout={OWN_RATES}: no variant can act at {listed(kept.left)}, where model={spec.model.name} drops; "
@@ -87,12 +90,8 @@ def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Itera
             )
 
 
-def _variant(name: str, composer: Composer) -> DropoutSpec:
-    return composer.compose({"dropout": f"dropout={name}"}).spec.dropout
-
-
-def keeping(variants: Sequence[DropoutSpec], outline: Outline, more: Callable[[str], DropoutSpec]) -> Kept:
-    """Return what to type so that each site gets the rate that the network itself has there, and no other site any.
+def keeping(variants: Sequence[DropoutSpec], outline: Outline, composer: Composer) -> Kept:
+    """Returns what to type so that each site gets the rate that the network itself has there, and no other site any.
 
     Parameters
     ----------
@@ -100,8 +99,8 @@ def keeping(variants: Sequence[DropoutSpec], outline: Outline, more: Callable[[s
         The arm's variants. Each site is given to the first that can act there.
     outline : Outline
         The outline of the network; sites with a rate of its own have `own`.
-    more : callable
-        Returns the variant of a name, for sites at which none of the arm's can act.
+    composer : Composer
+        Knows other variants, for sites at which none of the arm's can act.
     """
     sites = outline.sites
     left = {s.name: s.own for s in sites if s.own is not None}
@@ -111,7 +110,7 @@ def keeping(variants: Sequence[DropoutSpec], outline: Outline, more: Callable[[s
     for name in dict.fromkeys([*(v.name for v in variants), *_MORE]):
         if not any(left.values()):
             break
-        spec = next((v for v in variants if v.name == name), None) or more(name)
+        spec = next((v for v in variants if v.name == name), None) or _variant(name, composer)
         mine = {s.name: left.pop(s.name) for s in sites if s.name in left and variant(spec).supports(s) is None}
         if any(mine.values()):
             chosen[name] = _keys(spec, mine, outline)
@@ -126,12 +125,16 @@ def keeping(variants: Sequence[DropoutSpec], outline: Outline, more: Callable[[s
     return Kept(tuple(words) if names else (), tuple(name for name, rate in left.items() if rate))
 
 
+def _variant(name: str, composer: Composer) -> DropoutSpec:
+    return composer.compose({"dropout": f"dropout={name}"}).spec.dropout
+
+
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"[{','.join(names)}]"
 
 
 def _keys(spec: DropoutSpec, own: Mapping[str, float], outline: Outline) -> dict[str, Any]:
-    """Return the shortest keys with which a variant acts at each site at its own rate, and at 0 wherever there is none."""
+    """Returns the shortest keys with which a variant acts at each site at its own rate, and at 0 wherever there is none."""
     ((usual, times),) = Counter(own.values()).most_common(1)
     everywhere = _completed({"*": usual}, spec, own, outline)
     if everywhere.keys() == {"*"}:
@@ -142,7 +145,7 @@ def _keys(spec: DropoutSpec, own: Mapping[str, float], outline: Outline) -> dict
 def _completed(
     common: Mapping[str, float], spec: DropoutSpec, own: Mapping[str, float], outline: Outline
 ) -> dict[str, float]:
-    """Return `rates` that begin with those in common."""
+    """Returns `rates` that begin with those in common."""
     rates = {**common, **{name: rate for name, rate in own.items() if rate != common.get("*")}}
     reached = arm_rates(spec.model_copy(update={"rates": rates, "placement": None}), outline.sites)
     return rates | {name: own.get(name, 0.0) for name, rate in reached.items() if rate != own.get(name, 0.0)}

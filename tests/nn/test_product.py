@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dropbench.hardware import blas
 from dropbench.nn import product as module
-from dropbench.nn.product import add_product, affine, differentiable, product
+from dropbench.nn.product import add_product, affine, differentiable_product, product
 
 SIDE = st.integers(1, 40)
 LIBRARIES = ["mkl", "onednn", "numpy", "both"]
@@ -89,12 +89,12 @@ def test_a_differentiable_product_does_not_know_its_stack_and_neither_do_its_gra
     generator = torch.Generator().manual_seed(seed)
     a, b = (torch.randn(shape, generator=generator).requires_grad_() for shape in ((k, m, i), (k, i, o)))
     g = torch.randn(k, m, o, generator=generator)
-    out = differentiable(a, b)
+    out = differentiable_product(a, b)
     stacked = (out, *torch.autograd.grad((out * g).sum(), (a, b)))
     torch.testing.assert_close(out, torch.bmm(a, b))
     for one in range(k):
         own = [t[one : one + 1].detach().clone().requires_grad_() for t in (a, b)]
-        alone = differentiable(*own)
+        alone = differentiable_product(*own)
         for mine, theirs in zip(
             (alone, *torch.autograd.grad((alone * g[one : one + 1]).sum(), own)), stacked, strict=True
         ):

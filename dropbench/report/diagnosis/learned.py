@@ -8,16 +8,17 @@ from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.evidence import Evidence
 from dropbench.report.tables.collapsed import constant, counted, unlearned
 from dropbench.report.tables.comparison import Diagnosis, Step
+from dropbench.report.tables.finding import has_learned_nothing
 from dropbench.report.tables.majority import balanced
 from dropbench.values import count
 
 
 def nothing_learned(e: Evidence) -> list[Diagnosis]:
     """Find that the baseline has learned next to nothing in most of its seeds."""
+    if not has_learned_nothing(e.comparison):
+        return []
     done = counted(e.comparison.runs_of(e.baseline))
     flat = done[unlearned(done)]
-    if not len(flat) > len(done) / 2:
-        return []
     return [
         Diagnosis(
             "nothing learned",

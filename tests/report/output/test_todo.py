@@ -19,7 +19,13 @@ ONE, TWO = {0.5: 0.03}, {0.1: 0.03, 0.5: -0.05}
     ("gains", "seeds", "noise", "begins", "holds"),
     [
         (ONE, 8, 0.002, "Use standard 0.5.", "ook for an even better rate"),
-        (TWO, 8, 0.002, "Use standard 0.1, once seeds that had no part in choosing it confirm it.", "fresh seeds"),
+        (
+            TWO,
+            8,
+            0.002,
+            "Use standard 0.1, once seeds that had no part in choosing it confirm it.",
+            "report --confirm trains under",
+        ),
         (ONE, 3, 0.002, "Keep the baseline (none) until more seeds confirm standard 0.5.", ""),
         ({0.5: -0.05}, 8, 0.002, "Keep the baseline (none).", ""),
         ({0.5: 0.0}, 8, 0.02, "Keep the baseline (none) for now.", ""),

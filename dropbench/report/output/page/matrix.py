@@ -72,9 +72,8 @@ def overall(comparisons: Sequence[Comparison]) -> str:
     ups = sum(_any(c, UPWARDS) for c in told)
     downs = sum(_any(c, DOWNWARDS) for c in told)
     n = len(told)
-    if unlearned := sum(has_learned_nothing(c) for c in told):
-        where = "every comparison" if unlearned == len(told) else f"{unlearned} of {count(len(told), 'comparison')}"
-        return f"In {where} the baseline has learned next to nothing, so it says nothing yet"
+    if not ups and all(map(has_learned_nothing, told)):
+        return "In every comparison the baseline has learned next to nothing, so it says nothing yet"
     if not ups and not downs:
         return f"In {count(n, 'comparison')} no arm is confirmed to differ from its baseline"
     better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.finding import UPWARDS, has_learned_nothing, leader, ranked
 from dropbench.report.tables.repeats import under_fresh_seeds
@@ -41,7 +40,7 @@ def _use(c: Comparison) -> str:
         return f"Keep the baseline ({c.baseline}) until more seeds confirm {leader(c, ups)}."
     if has_learned_nothing(c):
         return "Draw no conclusion from these runs yet."
-    settled = all(c.verdicts[label].not_better or c.verdicts[label].direction in (SAME, "worse") for label in told)
+    settled = all(c.verdicts[label].not_better or c.verdicts[label].confirmed for label in told)
     return f"Keep the baseline ({c.baseline}){'' if settled and told else ' for now'}."
 
 
@@ -50,11 +49,11 @@ def _next(c: Comparison, found: Diagnosis | None) -> str:
     if found is None:
         return ""
     if found.rule == "undecided" and found.steps:
-        what = found.advice.partition(",")[0]
-        if len(found.arms) > _NAMED:
-            what = f"{len(found.steps[0].seeds)} more seeds of every arm that is still open"
-        buys = found.buys.partition(":")[0].rstrip(".").replace("would settle", "would probably settle")
-        return f"Or train {what}" + (f". {buys}." if buys else ".")
+        few = len(found.steps) <= _NAMED + 1  # one of the steps is the baseline's
+        more = f"{len(found.steps[0].seeds)} more seeds of every arm that is still open"
+        return f"Or train {found.advice if few else more}."
+    if found.confirm:
+        return "dropbench report --confirm trains under such seeds."
     if found.rule == "undecided":  # the box on how sure it is has the number of seeds
         return "More seeds are hardly worth their time."
     first = "First " if found.rule in ("unstable", "nothing learned") else ""
