@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.report.output.page.matrix import overall
 from dropbench.report.output.page.todo import todo
-from dropbench.report.tables.finding import finding
+from dropbench.report.tables.finding import finding, has_learned_nothing
 
 ONE, TWO = {0.5: 0.03}, {0.1: 0.03, 0.5: -0.05}
 
@@ -74,3 +75,20 @@ def test_what_is_confirmed_of_some_arms_is_said_beside_what_is_open(fake: Any, p
     (comparison,) = report.build([store.root]).comparisons
     (sure,) = (fact for fact in finding(comparison).facts if fact.name == "How sure")
     assert sure.value == "1 of 2 arms confirmed" and sure.detail.startswith("8 seeds leave standard 0.1 open")
+
+
+def test_a_comparison_that_says_nothing_hides_no_other(fake: Any, put: Any, store: Any) -> None:
+    """Of two data sets the network has learned nothing on one, and the arm is worse on the other."""
+    for seed in range(8):
+        for rate in (0.0, 0.5):
+            arm = {"dropout": "standard" if rate else "none", "dropout.rate": rate}
+            for data, score, answered in (("wine", 0.5, 1.0), ("digits", 0.9 - rate / 10 + seed / 1000, 0.5)):
+                told = {"majority": 0.5, "answered": answered}
+                put(fake(seed, changes={**arm, "data": data}, train=score, val=score, test=score, test_classes=told))
+    comparisons = report.build([store.root]).comparisons
+    assert [has_learned_nothing(c) for c in comparisons].count(True) == 1
+    assert (
+        overall(comparisons) == "In 2 comparisons no arm does better than its baseline; in 1 of them an arm does worse"
+    )
+    (alone,) = (c for c in comparisons if has_learned_nothing(c))
+    assert overall([alone]).startswith("In every comparison the baseline has learned next to nothing")
