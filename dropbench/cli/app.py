@@ -88,6 +88,7 @@ def train(
     - `dropbench train 'dropout.rates={input: 0.2, "*": 0.5}' train.weight_decay=1e-4`
     - `dropbench train 'train.loggers=[csv,tensorboard]'` logs each epoch into results/logs/; `mlflow` is the third logger
     - `dropbench train model=rnn --cfg`
+    - `dropbench train model=rnn --dry-run`
     - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
     from dropbench.cli.train import train
