@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from dropbench.config.parts import function_of
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,21 +19,11 @@ def computed(checks: Mapping[str, Check]) -> dict[str, StoredCheck]:
     return {name: _computed(name, check) for name, check in checks.items()}
 
 
-def function_of(where: str, target: str) -> Callable[..., Any]:
-    """Return a function by its import path. Raises UsageError if it cannot be imported; `where` says what names it."""
-    from hydra.utils import get_method
-
-    try:
-        return get_method(target)
-    except Exception as error:  # importing a user's module may raise anything
-        raise UsageError(f"{where}: {target} cannot be imported: {' '.join(str(error).split())}") from error
-
-
 def _computed(name: str, check: Check) -> StoredCheck:
     from dropbench.store import Case, StoredCheck
 
     where = f"study.checks.{name}"
-    function = function_of(where, check.target)
+    function = function_of(check.target, f"{where}._target_")
     began = time.monotonic()
     cases = list(function())
     if not cases or not all(isinstance(case, Case) for case in cases):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dropbench.cli.checks import function_of
+from dropbench.config.parts import function_of
 from dropbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def carried_out(
     from dropbench.hardware.blas import one_thread
     from dropbench.store.programs import Numbers
 
-    functions = {name: function_of(f"study.programs.{name}", p.target) for name, p in programs.items()}
+    functions = {name: function_of(p.target, f"study.programs.{name}._target_") for name, p in programs.items()}
     done = {}
     with one_thread():
         for name, program in programs.items():

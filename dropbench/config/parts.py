@@ -8,10 +8,10 @@ import importlib.util
 import inspect
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dropbench.config.kinds import check_kind, undecorated
 from dropbench.config.messages import invalid
@@ -68,6 +68,14 @@ def locate(target: str, key: str = "_target_") -> Any:
             f"{key}: {target} comes from Python's own module {defined} and cannot be used; name one of your own"
         )
     return found
+
+
+def function_of(target: str, key: str) -> Callable[..., Any]:
+    """Returns the function that a check or a program of a study names. Raises UsageError as `locate`, and for what is none."""
+    found = locate(target, key)
+    if not callable(found):
+        raise UsageError(f"{key}: {target} is a {type(found).__name__}; name a function")
+    return cast("Callable[..., Any]", found)
 
 
 def _imported(target: str, key: str) -> Any:

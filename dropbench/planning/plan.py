@@ -9,8 +9,9 @@ from typing import Any
 
 from dropbench import identity
 from dropbench.config.compose import Composed, Composer
+from dropbench.config.parts import function_of
 from dropbench.config.paths import check_results
-from dropbench.config.study_spec import Check, Claim, Program
+from dropbench.config.study_spec import Check, Claim, Program, StudySpec
 from dropbench.config.sweeps import MOST_RUNS, check_count
 from dropbench.errors import UsageError, nearest
 from dropbench.hardware.blas import one_thread
@@ -117,6 +118,7 @@ def _plan(
     runs, coinciding, died = _composed(grid, by_glob, composer, most)
     composer.check_all_met()
     first = runs[0].composed
+    _find_functions(first.study)
     _one_place([r.composed.settings for r in runs])
     check_results(first.settings.results)
     name = _one_study(grid)
@@ -164,6 +166,13 @@ def _plan(
         unplanned=tuple(dict.fromkeys((*died, *fit.unplanned))),
         failed={bound[i].run_id: reason for i, reason in fit.failed.items()},
     )
+
+
+def _find_functions(study: StudySpec | None) -> None:
+    """Raises UsageError for a check or a program of a study whose function is not there, before anything is trained."""
+    for kind in ("checks", "programs") if study else ():
+        for name, one in getattr(study, kind).items():
+            function_of(one.target, f"study.{kind}.{name}._target_")
 
 
 def _without_dropout(overrides: Sequence[str], specs: Iterable[RunSpec]) -> Iterator[str]:

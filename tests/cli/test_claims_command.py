@@ -191,16 +191,35 @@ def test_a_program_gives_numbers_that_are_judged_as_contrasts_are(
     assert one["margin"] == pytest.approx(0.2) and one["expression"] == "seeded.number"
 
 
-@pytest.mark.parametrize(
-    ("target", "says"),
-    [
-        ("nothing.none", "returned None for seed 900; it must return a finite number"),
-        ("nothing.nil", "cannot be imported"),
-    ],
-)
-def test_a_program_that_gives_no_number(bare: Path, capsys: pytest.CaptureFixture[str], target: str, says: str) -> None:
-    program = {"says": "It is", "_target_": target, "expect": "above"}
+def test_a_program_that_gives_no_number(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = {"says": "It is", "_target_": "nothing.none", "expect": "above"}
     state(bare, "fits", claims={}, checks={}, programs={"one": program})
     (bare / "own" / "nothing.py").write_text("def none(seed):\n    return None\n")
     said = dropbench(capsys, "sweep", "study=fits", *WORDS)
-    assert said.code == 2 and f"study.programs.one: {target}" in said.err and says in said.err
+    assert said.code == 2, said.err
+    assert "study.programs.one: nothing.none returned None for seed 900; it must return a finite number" in said.err
+
+
+@pytest.mark.parametrize("kind", ["checks", "programs"])
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("numbers_only.nil", "cannot be imported: numbers_only has no 'nil'; did you mean 'nine'? valid: nine"),
+        ("numbers_only.NUMBER", "numbers_only.NUMBER is a int; name a function"),
+        ("lacking.what", "lacking.what cannot be imported: it needs torchless: pip install torchless"),
+        ("os.getcwd", "is in Python's standard library and cannot be used"),
+    ],
+)
+def test_a_function_that_is_not_there_is_told_by_a_dry_run_too_and_before_any_study_trains(
+    bare: Path, capsys: pytest.CaptureFixture[str], kind: str, target: str, says: str
+) -> None:
+    stated = {"says": "It is", "_target_": target} | ({"expect": "above"} if kind == "programs" else {})
+    state(bare, "first", claims={}, checks={})
+    state(bare, "second", **{"claims": {}, "checks": {}, kind: {"one": stated}})
+    (bare / "own" / "numbers_only.py").write_text("NUMBER = 1\ndef nine(seed):\n    return 9\n")
+    (bare / "own" / "lacking.py").write_text("raise ImportError('it needs torchless: pip install torchless')\n")
+    for words in (["study=second", "--dry-run"], ["study=first,second"]):
+        found = dropbench(capsys, "sweep", *words, *WORDS)
+        said = " ".join(found.err.split())
+        assert found.code == 2 and f"study.{kind}.one._target_: " in said and says in said, said
+    assert not list(Path("results/runs").glob("*"))

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from dropbench.data import adding, planted, shortcut
+from dropbench.data import adding, copy, correlated, planted, shortcut
 from dropbench.data.base import Table
 from dropbench.data.checked import checked
 from dropbench.errors import UsageError
@@ -19,10 +19,18 @@ from dropbench.errors import UsageError
 ROOT = Path("nowhere")
 LOADERS: dict[str, Callable[..., Table]] = {
     "adding": adding.load,
+    "copy": copy.load,
+    "correlated": correlated.load,
     "planted": planted.load,
     "shortcut": shortcut.load,
 }
-FINGERPRINTS = {"adding": "7ca0c1df7e83", "planted": "c9f78fc1843e", "shortcut": "abf1ff3abd4f"}
+FINGERPRINTS = {
+    "adding": "7ca0c1df7e83",
+    "copy": "85f196f49404",
+    "correlated": "597d3736dd88",
+    "planted": "c9f78fc1843e",
+    "shortcut": "abf1ff3abd4f",
+}
 
 
 @pytest.mark.parametrize("name", LOADERS)
@@ -58,6 +66,51 @@ def test_to_say_one_for_all_misses_by_a_sixth_and_the_last_value_alone_by_a_twel
 def test_a_sequence_of_one_step_is_refused() -> None:
     with pytest.raises(UsageError, match=r"write data\.length=2 or more"):
         adding.load(ROOT, False, length=1)
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(50, 3), (1, 1), (10, 5)])
+def test_the_class_is_the_symbol_that_the_last_word_asks_for(length: int, remembered: int) -> None:
+    table = copy.load(ROOT, False, length=length, remembered=remembered)
+    assert table.x.shape == (5000, remembered + length + 1) and table.vocabulary == 10 + remembered
+    symbols, blanks, asked = table.x[:, :remembered] - 1, table.x[:, remembered:-1], table.x[:, -1] - 10
+    assert torch.equal(symbols[torch.arange(5000), asked], table.y)
+    assert bool((blanks == 9).all()) and int(table.x.min()) == 1  # 0 is the number of padding
+    assert table.y.bincount(minlength=8).min() > 500 and asked.bincount(minlength=remembered).min() > 800
+
+
+def test_each_symbol_is_asked_for_alone() -> None:
+    """A symbol agrees with the class as often as it is asked for, and by chance."""
+    table = copy.load(ROOT, False)
+    for place in range(3):
+        agrees = (table.x[:, place] - 1 == table.y).double().mean().item()
+        assert agrees == pytest.approx(1 / 3 + 2 / 3 / 8, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "correlation"), [(3, 5, 0.99), (2, 3, 0.5), (4, 1, 0.9), (1, 8, 0.0), (2, 2, 1.0)]
+)
+def test_features_of_a_group_are_correlated_and_the_others_are_not(groups: int, size: int, correlation: float) -> None:
+    table = correlated.load(ROOT, False, features=20, groups=groups, size=size, correlation=correlation, noise=0)
+    assert table.x.shape == (5000, 20) and table.task == "regress"
+    torch.testing.assert_close(table.y, 3 * table.x[:, : groups * size].sum(1), atol=1e-4, rtol=1e-4)
+    expected = torch.eye(20)
+    for group in range(groups):
+        own = slice(group * size, (group + 1) * size)
+        expected[own, own] = correlation
+    expected.fill_diagonal_(1)
+    torch.testing.assert_close(torch.corrcoef(table.x.T), expected, atol=0.06, rtol=0)
+    torch.testing.assert_close(table.x.std(0), torch.ones(20), atol=0.03, rtol=0)
+
+
+def test_the_noise_has_the_spread_that_it_says() -> None:
+    silent, loud = (correlated.load(ROOT, False, noise=noise).y.double() for noise in (0.0, 4.0))
+    assert (loud - silent).std().item() == pytest.approx(4, rel=0.03)
+    assert (loud - silent).mean().item() == pytest.approx(0, abs=0.2)
+
+
+def test_more_grouped_features_than_there_are_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"are 15 features; write data\.features=15 or more"):
+        correlated.load(ROOT, False, features=14)
 
 
 @pytest.mark.parametrize(("features", "informative"), [(50, 2), (20, 1), (7, 3), (3, 3)])

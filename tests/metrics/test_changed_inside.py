@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from specs_kit import planned
 from torch import Tensor
+from torch.ao.quantization import PerChannelMinMaxObserver
 from training import cohort_of, make_spec
 
 from dropbench.engine.evaluate import evaluating
 from dropbench.engine.probe import Probed
 from dropbench.engine.replicas import Replicas
 from dropbench.metrics.attention_entropy import attention_entropy
-from dropbench.metrics.int8 import int8, quantised
+from dropbench.metrics.int8 import int8, quantised, quantised_weight
 from dropbench.metrics.missing_edges import missing_edges
 
 
@@ -56,20 +57,29 @@ def test_missing_edges_are_those_of_a_smaller_graph() -> None:
 
 
 @given(
-    st.lists(st.floats(-9, 9, width=32), min_size=1, max_size=20),
-    st.floats(-5, 5, width=32),
-    st.floats(0.125, 5, width=32),
+    st.lists(st.lists(st.floats(-9, 9, width=32), min_size=4, max_size=4), min_size=1, max_size=3),
+    st.floats(0.125, 4, width=32),
 )
-def test_rounding_is_torchs_own(values: list[float], least: float, length: float) -> None:
-    h, most = torch.tensor([values]), least + length
-    low, high = min(least, 0.0), max(most, 0.0)
-    scale = torch.tensor(high - low) / 255
-    zero = int(torch.round(-torch.tensor(low) / scale))
-    theirs = torch.fake_quantize_per_tensor_affine(h, float(scale), zero, 0, 255)
-    mine = quantised(h, torch.tensor([least]), torch.tensor([most]))
-    # Where a number lies between two levels either may be taken.
-    assert float((mine - theirs).abs().max()) <= float(scale) * 1.001
-    torch.testing.assert_close(mine[(mine - theirs).abs() < scale / 2], theirs[(mine - theirs).abs() < scale / 2])
+def test_levels_are_those_of_torchs_own_observers(values: list[list[float]], larger: float) -> None:
+    seen = torch.tensor(values)
+    h = larger * seen  # some of it outside the range that was seen
+    observer = PerChannelMinMaxObserver(0, torch.quint8, torch.per_channel_affine)
+    observer(seen)
+    whole = torch.fake_quantize_per_channel_affine(h, *observer.calculate_qparams(), 0, 0, 255)
+    torch.testing.assert_close(quantised(h, seen.amin(1), seen.amax(1)), whole)
+    observer = PerChannelMinMaxObserver(0, torch.qint8, torch.per_channel_symmetric, quant_min=-127, quant_max=127)
+    observer(h)
+    scale, zero = observer.calculate_qparams()
+    whole = torch.fake_quantize_per_channel_affine(h, scale, zero.int(), 0, -127, 127)
+    torch.testing.assert_close(quantised_weight(h), whole)
+
+
+def test_what_is_not_finite_stays_so_and_leaves_the_others_alone() -> None:
+    h = torch.tensor([[1.0, 2.3, -0.7], [1.0, float("nan"), 3.0], [float("inf"), 1.0, -1.0]])
+    for ours in (lambda t: quantised(t, t.amin(1), t.amax(1)), quantised_weight):
+        out = ours(h)
+        assert torch.equal(out[:1], ours(h[:1])) and not torch.equal(out[:1], h[:1])
+        assert not bool(out[1:].isfinite().all(1).any())
 
 
 def test_ranges_with_the_noise_on_are_as_much_larger_as_it_scales() -> None:
@@ -108,11 +118,13 @@ def test_int8_answers_by_hand() -> None:
             scale = (high - low) / 255
             return torch.fake_quantize_per_tensor_affine(h, scale, round(-low / scale), 0, 255)
 
-        def layer(h: Tensor, k: int = k) -> Tensor:
-            return torch.relu(h @ block.linear.weight[k] + block.linear.bias[k])
+        def whole(weight: Tensor, k: int = k) -> Tensor:
+            scale = float(weight[k].abs().max()) / 127
+            return torch.fake_quantize_per_tensor_affine(weight[k], scale, 0, -127, 127)
 
-        h = rounded(layer(rounded(x[k], train[k])), layer(train[k]))
-        logits = h @ model.head.weight[k] + model.head.bias[k]
+        seen = torch.relu(train[k] @ block.linear.weight[k] + block.linear.bias[k])
+        h = torch.relu(rounded(x[k], train[k]) @ whole(block.linear.weight) + block.linear.bias[k])
+        logits = rounded(h, seen) @ whole(model.head.weight) + model.head.bias[k]
         right = (logits.argmax(1) == y[k]).double().mean().item()
         assert found["int8_accuracy"][k].item() == pytest.approx(right, abs=0.01)
         expected = torch.nn.functional.cross_entropy(logits, y[k]).item()

@@ -1,38 +1,47 @@
-"""Private steps against gradients one by one, and an attack on networks that remember nothing."""
+"""Private steps of Opacus against steps made by hand, and an attack on networks that remember nothing."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from opacus.accountants import PRVAccountant
 from torch.nn.functional import cross_entropy
 
 from dropbench.programs import privacy
 from dropbench.programs.network import logits, split, start
-from dropbench.programs.privacy import attack, clipped, privately
+from dropbench.programs.privacy import attack, privately
 
 
-def test_each_gradient_is_cut_by_itself() -> None:
+def test_a_step_without_noise_is_the_mean_of_gradients_that_are_cut_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("N_TRAIN", 6), ("LOT", 6), ("EPOCHS", 1), ("CLIP", 0.8), ("NOISE", 0.0)):
+        monkeypatch.setattr(privacy, name, value)
     (x, y), _ = split(0)
     weights = start(0, 64)
-    one_by_one = [torch.zeros_like(w) for w in weights]
-    lengths = []
+    total, lengths = [torch.zeros_like(w) for w in weights], []
     for i in range(6):
         own = [w.clone().requires_grad_() for w in weights]
         g = torch.autograd.grad(cross_entropy(logits(own, x[i : i + 1]), y[i : i + 1]), own)
-        lengths.append(sum(part.square().sum() for part in g) ** 0.5)
-        one_by_one = [total + part * min(1.0, 0.8 / lengths[-1]) for total, part in zip(one_by_one, g, strict=True)]
+        lengths.append(float(sum(part.square().sum() for part in g)) ** 0.5)
+        total = [t + part * min(1.0, 0.8 / lengths[-1]) for t, part in zip(total, g, strict=True)]
     assert min(lengths) > 0.8  # so that all of them are cut
-    for ours, theirs in zip(clipped(weights, x[:6], y[:6], 0.8), one_by_one, strict=True):
-        torch.testing.assert_close(ours, theirs)
-    for ours, theirs in zip(clipped(weights, x[5:6], y[5:6], 100.0), g, strict=True):
-        torch.testing.assert_close(ours, theirs)  # a short one is as it was
+    for ours, before, summed in zip(privately(0), weights, total, strict=True):
+        torch.testing.assert_close(ours, before - privacy.PRIVATE_LR * summed / 6)
 
 
-def test_an_example_moves_the_sum_by_no_more_than_the_cut() -> None:
-    (x, y), _ = split(1)
-    weights = start(1, 64)
-    pairs = zip(clipped(weights, x[:9], y[:9], 0.5), clipped(weights, x[:10], y[:10], 0.5), strict=True)
-    assert sum((a - b).square().sum() for a, b in pairs) ** 0.5 <= 0.5 + 1e-5
+def test_the_same_weights_at_every_start_and_others_under_another_seed() -> None:
+    torch.manual_seed(1)
+    one = privately(3)
+    torch.manual_seed(2)
+    assert all(map(torch.equal, one, privately(3)))
+    assert not torch.equal(one[0], privately(4)[0])
+
+
+def test_the_steps_are_as_private_as_the_documents_say() -> None:
+    accountant = PRVAccountant()
+    accountant.history = [
+        (privacy.NOISE, privacy.LOT / privacy.N_TRAIN, privacy.EPOCHS * privacy.N_TRAIN // privacy.LOT)
+    ]
+    assert accountant.get_epsilon(delta=1e-3) == pytest.approx(1.85, abs=0.005)
 
 
 def test_nobody_is_found_in_a_network_that_was_not_trained_and_some_are_in_one_that_was(

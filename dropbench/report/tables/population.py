@@ -50,8 +50,8 @@ def _told(c: Comparison, verdicts: Mapping[str, Contrast], answers: str) -> list
     unknown: dict[str, list[str]] = {}
     for label, v in verdicts.items():
         found = c.of_examples(v.expression)
-        if not v.difference.finished and v.difference.diverged:
-            continue  # it has no interval, and its verdict is by rank
+        if v.difference.finished < 2:
+            continue  # it has no interval: fewer than two seeds have a number, or only ranks
         if isinstance(found, Untold):
             unknown.setdefault(str(found), []).append(label)
         else:

@@ -131,6 +131,19 @@ def test_without_anything_to_compare_nothing_is_said_of_it(store: Store, trained
     assert not [n for n in compared(store).notes if "about" in n]
 
 
+def test_of_an_arm_with_other_examples_and_no_such_score_nothing_is_said(
+    store: Store, trained: Trained, fake: Any
+) -> None:
+    """As in a study whose arms have data of their own: the arm has no interval that could be about anything."""
+    trained()
+    for seed in range(8):
+        scores = {f"{part}_rmse": 0.3 for part in ("train", "val", "test")}
+        store.write(fake(seed, changes={"dropout": "standard", "dropout.rate": 0.7}, metrics=scores), [], "")
+    c = compared(store)
+    assert any(label.startswith("standard 0.7") for label in c.verdicts)
+    assert not any("not for others" in note for note in c.notes)
+
+
 def test_json_says_of_each_arm_which(store: Store, trained: Trained, tmp_path: Path) -> None:
     trained(silent=(0.5,))
     told = json.loads(report.render(report.build([store.root]), "json"))
