@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast
+from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.tables.beside import Beside, better_beside, worse_beside
 from dropbench.report.tables.collapsed import constant as constant_arms
 from dropbench.report.tables.comparison import Comparison
@@ -144,13 +146,29 @@ def _unknown(c: Comparison, left: list[str], what: str, budget: Budget) -> Advic
         base,
         c.run_of(base),
         (
-            f"Cannot tell yet: {best}; a difference of {_region(told)} would matter.",
+            _joined(f"Cannot tell yet: {best}; a difference of {_region(told)} would matter.", _ruled_out(c)),
             f"What it would take: {need.says}.",
             _joined(f"Until then {base} is the simpler choice.", _but(beside), _scope(what)),
         ),
         beside,
         need.next,
     )
+
+
+def _ruled_out(c: Comparison) -> str:
+    """Return a sentence on how large no arm's improvement is, from the arms' intervals, which hold together; or nothing."""
+    gains, measure = [], c.measure
+    assert measure is not None
+    direction = measure.direction
+    for told in c.verdicts.values():
+        d = told.difference
+        gain = direction * (d.high if direction > 0 else d.low)
+        if d.finished < MIN_PAIRS or d.diverged or not direction or not math.isfinite(gain):
+            return ""
+        gains.append(gain)
+    arms = "it is" if len(gains) == 1 else f"any of the {len(gains)} arms is"
+    largest = f"{measure.difference(max(gains)).removeprefix('+')} {measure.points}".rstrip()
+    return f"Ruled out already: that {arms} better by more than {largest}."
 
 
 def _but(beside: Beside | None) -> str:

@@ -88,6 +88,33 @@ def test_what_is_open_is_said_with_what_it_would_take(advised: Advised, seeds: i
     assert "seeds" in found.sentences[1] and "inf" not in found.sentences[1] and "nan" not in found.sentences[1]
 
 
+def test_how_large_a_gain_is_ruled_out_is_said_of_all_arms_together(advised: Advised, store: Store) -> None:
+    found = advised({0: around(0.90, 8, 0.02), 0.2: around(0.902, 8, 0.01), 0.5: around(0.905, 8, 0.021)})
+    assert found.decision == "unknown"
+    verdicts = build([store.root]).comparisons[0].verdicts
+    largest = max(v.difference.high for v in verdicts.values())
+    says = f"Ruled out already: that any of the 2 arms is better by more than {100 * largest:.2f} points."
+    assert found.sentences[0].endswith(says) and len({v.difference.high for v in verdicts.values()}) == 2
+
+
+def test_with_few_seeds_nothing_is_ruled_out(advised: Advised) -> None:
+    found = advised({0: around(0.90, 5, 0.02), 0.5: around(0.905, 5, 0.021)})
+    assert found.decision == "unknown" and "Ruled out" not in found.sentences[0]
+
+
+def test_of_an_error_the_other_end_of_the_interval_tells_what_is_ruled_out(
+    fake: Callable[..., Record], put: Callable[..., None], store: Store
+) -> None:
+    for rate, mean in ((0.0, 0.10), (0.5, 0.105)):
+        changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+        put(*(fake(s, changes=changes, test=1 - score) for s, score in enumerate(around(mean, 8, 0.02))))
+    c = build([store.root], metric="loss").comparisons[0]
+    found = advice(c, "it", Budget(planned=40, left=True, most=400))
+    assert found is not None and found.decision == "unknown"
+    low = c.verdicts["standard 0.5"].difference.low
+    assert found.sentences[0].endswith(f"Ruled out already: that it is better by more than {-low:.3f}.")
+
+
 def test_the_measure_is_named_and_which_way_is_better(advised: Advised) -> None:
     found = advised({0: around(0.90, 8, 0.02), 0.5: around(0.905, 8, 0.021)})
     assert "in test accuracy the best that was tried, standard 0.5, has " in found.sentences[0]
