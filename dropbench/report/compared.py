@@ -15,7 +15,7 @@ from dropbench.report.gathered import Gathered, said_of
 from dropbench.report.records.measures import Measure, Measures
 from dropbench.report.records.said import Said
 from dropbench.report.tables import courses
-from dropbench.report.tables.arms import NONE, Arm, comparisons, find, name_arms, quiet, unscheduled
+from dropbench.report.tables.arms import NONE, Arm, find, name_arms, quiet, unscheduled
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.notes import pairing
 from dropbench.report.tables.notes import whole as all_notes
@@ -24,6 +24,7 @@ from dropbench.report.tables.repeats import in_repeat, of_comparison, title
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import choices
 from dropbench.report.tables.study_contrasts import of_study
+from dropbench.report.tables.titles import comparisons
 from dropbench.store import StoredPlan
 from dropbench.values import order, plain
 
@@ -78,6 +79,8 @@ def _one(
     measure = _measure(runs, measures, metric)
     outcomes = _outcomes(plans, measures, measure, runs)
     sweeps = [plan.every_run for plan in gathered.report.plans if plan.every_run]
+    tuned = courses.tuned(arms, plans)
+    tuned_keys = {t.arm: tuple(t.best.setting) for t in tuned if t.best is not None}
     comparison = Comparison(
         name,
         runs,
@@ -89,8 +92,8 @@ def _one(
         courses.level(plans, runs) / max(1, len(outcomes)),
         outcomes,
         # The arms of a repeat were chosen by other runs. Fresh seeds that chose once more would not be fresh any longer.
-        () if fresh else tuple(choices(runs, arms, measure, sweeps)),
-        courses.tuned(arms, plans),
+        () if fresh else tuple(choices(runs, arms, measure, sweeps, tuned_keys)),
+        tuned,
         said=said,
         fresh=fresh,
         repeats=repeats,

@@ -300,6 +300,15 @@ def test_six_seeds_are_enough_for_many_arms(fake: Any, put: Any, store: Any) -> 
     assert "no winner can be named" not in report.render(made, "html")
 
 
+def test_of_many_seeds_one_that_is_far_out_carries_little_of_the_spread(fake: Any, put: Any, store: Any) -> None:
+    noise = random.Random(3)
+    for seed in range(60):
+        gain = 0.25 if seed == 3 else noise.gauss(0, 0.05)
+        put(fake(seed, test=0.5), fake(seed, changes={"dropout": "standard", "dropout.rate": 0.1}, test=0.5 + gain))
+    (found,) = report.build([store.root]).comparisons
+    assert not [n for n in found.notes if n.startswith("One seed carries")]
+
+
 @pytest.mark.parametrize("seeds", [6, 10])
 def test_one_seed_that_carries_the_spread_is_named(fake: Any, put: Any, store: Any, seeds: int) -> None:
     noise = random.Random(seeds)

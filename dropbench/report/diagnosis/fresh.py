@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropbench.report.diagnosis.evidence import Evidence, p_of
-from dropbench.report.diagnosis.remedies import MANY_SEEDS
+from dropbench.report.diagnosis.remedies import MANY_SEEDS, it_would_take
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.verdict import SAME
 from dropbench.report.tables.comparison import Diagnosis
@@ -38,4 +38,4 @@ def _advice(label: str, contrast: Contrast, baseline: str) -> str:
     if likely <= MANY_SEEDS:
         study = f"a sweep of the two in another results folder, under {likely:.0f} seeds decided on beforehand"
         return f"keep {baseline} for now; to settle it, {study}"
-    return f"keep {baseline}, since these seeds suggest that it would take more than {MANY_SEEDS} seeds to tell"
+    return f"keep {baseline}: {it_would_take({label: contrast})[0]}"

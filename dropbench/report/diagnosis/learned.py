@@ -8,7 +8,7 @@ from dropbench.report.diagnosis import remedies
 from dropbench.report.diagnosis.evidence import Evidence
 from dropbench.report.tables.collapsed import constant, counted, unlearned
 from dropbench.report.tables.comparison import Diagnosis, Step
-from dropbench.report.tables.finding import has_learned_nothing
+from dropbench.report.tables.facts import has_learned_nothing
 from dropbench.report.tables.majority import balanced
 from dropbench.values import count
 

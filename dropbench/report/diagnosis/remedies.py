@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -11,6 +12,7 @@ from dropbench import identity
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.tables.comparison import Config
+from dropbench.report.tables.enough import settles, too_many
 from dropbench.values import number
 
 FIRST_LOOK = 10
@@ -102,6 +104,19 @@ def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool
     needed = [c.seeds_needed.likely for c in undecided]
     reached = [n <= most for n in needed]
     return int(max((n for n in needed if n <= most), default=pairs)) - pairs, reached
+
+
+def it_would_take(undecided: Mapping[str, Contrast]) -> tuple[str, bool]:
+    """Return how many seeds would settle the contrast that takes fewest, and whether that is a number of seeds at all."""
+    known = {label: c for label, c in undecided.items() if not math.isnan(c.seeds_needed.even)}
+    if not known:
+        return "ranks decide here, and how many seeds that would take is not known", False
+    arm = min(known, key=lambda label: known[label].seeds_needed)
+    even, likely = known[arm].seeds_needed
+    if math.isinf(even):
+        return f"it would take {too_many()}", False
+    sure = f", and {likely:,.0f} with four chances in five" if math.isfinite(likely) else ""
+    return f"{settles(known[arm], arm)}{sure}", True
 
 
 def _rates(config: Config) -> list[float]:

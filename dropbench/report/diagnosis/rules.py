@@ -352,10 +352,8 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
         return "run these arms under the baseline's seeds", steps, buys
     more, reach = remedies.more_seeds(list(unsettled.values()), MANY_SEEDS)
     if not more:
-        why = f"these seeds suggest that it would take more than {MANY_SEEDS} seeds to tell"
-        if all(math.isnan(c.seeds_needed.even) for c in unsettled.values()):
-            why = "ranks decide here, and how many seeds that would take is not known"
-        return f"stop here, since {why}", (), ""
+        takes, possible = remedies.it_would_take(unsettled)
+        return f"{'train more seeds only if they cost little' if possible else 'stop here'}: {takes}", (), ""
     arms = [label for label, yes in zip(unsettled, reach, strict=True) if yes]
     first = max(e.seeds(e.baseline)) + 1
     size = next(iter(unsettled.values()))

@@ -240,7 +240,7 @@ def _choices(choices: Sequence[Choice]) -> list[Column | None]:
             rank=3,
             right=False,
         ),
-        Column(("of arms",), tuple(str(len(c.of)) for c in choices), rank=1),
+        Column(("candidates",), tuple(str(len(c.of)) for c in choices), rank=1),
         Column(("seeds",), tuple(str(len(c.seeds)) for c in choices), rank=2),
         Column(_heading(rule), tuple(or_absent(rule.level, c.score) for c in choices)),
         Column(_heading(test), tuple(plus_minus(test.level, c.test_mean, c.test_sd) for c in choices)),
@@ -301,7 +301,9 @@ def level_of(write: Write, level: Level) -> str:
 
 
 def between(write: Write, low: float, high: float) -> str:
-    """Return an interval, `-0.20 to +1.30`, or ABSENT."""
+    """Return an interval, `-0.20 to +1.30`, or ABSENT; with few seeds the level of an early look excludes no number."""
+    if math.isinf(low) and math.isinf(high):
+        return "too few seeds"
     return ABSENT if math.isnan(low) or math.isnan(high) else f"{write(low)} to {write(high)}"
 
 

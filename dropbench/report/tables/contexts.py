@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import pandas as pd
 
 from dropbench.report.records.frame import rows_of, setting_keys
-from dropbench.report.tables.arms import Arm, belongs_to_arm, name_arms, silent, tables
+from dropbench.report.tables.arms import Arm, belongs_to_arm, name_arms, silent
 from dropbench.report.tables.shown_values import vary_in
+from dropbench.report.tables.titles import tables
 from dropbench.store import StoredPlan
 from dropbench.values import written
 

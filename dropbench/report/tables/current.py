@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from dropbench.report.records.frame import setting_keys
-from dropbench.report.tables.arms import tables
 from dropbench.report.tables.called import called, data_of, models_of
 from dropbench.report.tables.shown_values import texts
+from dropbench.report.tables.titles import tables
 from dropbench.values import count
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.power import MOST
-from dropbench.report.tables.finding import duration
+from dropbench.report.tables.facts import duration
 from dropbench.values import count
 
 _RESERVE = 1.25
@@ -50,6 +50,16 @@ class Need:
     next: str
 
 
+def settles(told: Contrast, arm: str) -> str:
+    """Return how many seeds would settle whether an arm helps, where that is known and not more than anyone trains."""
+    return f"about {told.seeds_needed.even:,.0f} seeds in all would settle {arm} with an even chance"
+
+
+def too_many() -> str:
+    """Return that it would take more seeds than are looked for, and why."""
+    return f"more than {MOST:,} seeds, since so small a difference is lost in the variation between seeds and examples"
+
+
 def needed(told: Contrast, arm: str, budget: Budget) -> Need:
     """Return what would settle whether an arm helps, which may be few seeds, many, or more than anyone trains.
 
@@ -71,9 +81,8 @@ def needed(told: Contrast, arm: str, budget: Budget) -> Need:
         why = "runs diverged" if told.difference.diverged else "the spread of these scores is not known"
         return _open(f"how many seeds is not known, since {why}", n, budget)
     if math.isinf(even):
-        why = "so small a difference is lost in the variation between seeds and examples"
-        return _hopeless(f"more than {MOST:,} seeds, since {why}", n, budget)
-    settle = f"about {even:,.0f} seeds in all would settle {arm} with an even chance"
+        return _hopeless(too_many(), n, budget)
+    settle = settles(told, arm)
     if even > budget.most:
         return _hopeless(f"{settle}, more than the {budget.most} that this command trains at most", n, budget)
     seconds = (even - n) * budget.seconds

@@ -8,7 +8,7 @@ options.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -33,6 +33,8 @@ RATE = "dropout.rate"
 """The key that stands for all rates of an arm: common rates, rates of sites, and those of each of several variants."""
 _RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates?")
 _OF_TRAINING = ("train.weight_decay", "train.label_smoothing", "train.max_norm", "train.grad_clip")
+_TUNED = "tuned"
+"""Stands for the value of a key that was tuned for an arm."""
 _BEGINS = {RATE: ("dropout.",), "train.weight_decay": ("train.weight_decay", "train.decay_")}
 """The prefixes of a part's keys, by the key of its strength, if it has other keys too."""
 
@@ -64,13 +66,20 @@ class _Settings:
     sizes: dict[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, row: Row, keys: Sequence[str], known: frozenset[str]) -> _Settings:
-        """Split the settings of a row; known: the parts of all arms."""
+    def of(cls, row: Row, keys: Sequence[str], known: frozenset[str], tuned: Collection[str]) -> _Settings:
+        """Split the settings of a row; known: the parts of all arms. tuned: keys that were tuned for this arm.
+
+        Arms may differ in a tuned key and still differ only in strengths: each has the value that suits it best.
+        """
         parts = _parts(row, keys)
         off = tuple(begin for part in known - parts for begin in _begins(part))
         texts = {k: "" if absent(row[k]) else written(row[k]) for k in keys if not k.startswith(off)}
         sizes = {part: tuple(text for k, text in texts.items() if _is_strength(k, part)) for part in parts}
-        fixed = {k: text for k, text in texts.items() if not any(_is_strength(k, part) for part in parts)}
+        fixed = {
+            k: _TUNED if k in tuned else text
+            for k, text in texts.items()
+            if not any(_is_strength(k, part) for part in parts)
+        }
         return cls(row, parts, fixed, sizes)
 
     def without(self, parts: frozenset[str]) -> dict[str, str]:
@@ -79,12 +88,25 @@ class _Settings:
         return {k: text for k, text in self.fixed.items() if not k.startswith(off)}
 
 
-def families(runs: pd.DataFrame, arms: Sequence[Arm]) -> list[Family]:
-    """Return the families with several arms, in the table's order; runs: a frame with the column `label`."""
+def families(
+    runs: pd.DataFrame, arms: Sequence[Arm], tuned: Mapping[str, Collection[str]] | None = None
+) -> list[Family]:
+    """Return the families with several arms, in the table's order.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Runs with the column `label`.
+    arms : sequence
+        Their arms, in the table's order.
+    tuned : mapping, optional
+        By label, the keys whose values were tuned for an arm by itself.
+    """
     keys = setting_keys(runs)
     rows = {row["label"]: row for row in rows_of(runs.drop_duplicates("label"))}
     known = frozenset(part for row in rows.values() for part in _parts(row, keys)) | {RATE}
-    all_arms = {arm.label: _Settings.of(rows[arm.label], keys, known) for arm in arms}
+    by_arm = tuned or {}
+    all_arms = {arm.label: _Settings.of(rows[arm.label], keys, known, by_arm.get(arm.label, ())) for arm in arms}
     alike: dict[tuple[object, ...], list[str]] = {}
     for label, own in all_arms.items():
         alike.setdefault((own.parts, *sorted(own.fixed.items())), []).append(label)

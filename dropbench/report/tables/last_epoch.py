@@ -17,6 +17,8 @@ from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.store.epochs import Epochs
 from dropbench.values import absent, number
 
+PAST_BEST = "trained past its best"
+"""The name of the warning about a baseline that is tested long after its best epoch."""
 PATIENCE, MONITOR, WEIGHTS = "train.patience", "train.monitor", "train.class_weights"
 _OWN = ("label", "seed", "run_id")
 REBOUND = 4.0
@@ -47,7 +49,7 @@ def overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
         return
     score = "validation loss" if MONITOR not in runs or set(runs[MONITOR]) == {"val_loss"} else "validation score"
     yield Diagnosis(
-        "trained past its best",
+        PAST_BEST,
         (baseline, *better),
         f"{baseline} had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the last epoch. "
         f"{' and '.join(better[:3])} may do better only because {'it overfits' if len(better) == 1 else 'they overfit'} later.",

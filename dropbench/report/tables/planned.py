@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dropbench.report.tables.arms import tables
 from dropbench.report.tables.repeats import is_repeat, tables_of
+from dropbench.report.tables.titles import tables
 from dropbench.store import StoredPlan
 from dropbench.values import count, plain
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from dropbench.report.records.frame import PACKAGES, PARTS, config_keys, rows_of, setting_keys
 from dropbench.report.records.measures import Measure, Measures
-from dropbench.report.tables.arms import comparisons, name_arms
+from dropbench.report.tables.arms import name_arms
 from dropbench.report.tables.notes.runs import first_line
 from dropbench.report.tables.shown_values import vary
+from dropbench.report.tables.titles import comparisons
 from dropbench.store import StoredPlan
 from dropbench.values import absent, plain, written
 

@@ -1,14 +1,15 @@
 """The choice of each regularizer's strength by validation score, and the test score of the chosen arm.
 
-The candidates are the arms of one sweep that differ only in strengths (for dropout, the rate), and the arms that go without the
-regularizer. The arm with the best mean validation score over the seeds that all candidates have is chosen. Each sweep in a
-folder has its own choice; sweeps with the same arms count as one. An arm with a larger share of diverged seeds than another is
-not a candidate, because the mean of its remaining seeds is not comparable. The test score is read only after the choice.
+The candidates are the arms of one sweep that differ only in strengths (for dropout, the rate) and in what was tuned for each
+of them, and the arms that go without the regularizer. The arm with the best mean validation score over the seeds that all
+candidates have is chosen. Each sweep in a folder has its own choice; sweeps with the same arms count as one. An arm with a
+larger share of diverged seeds than another is not a candidate, because the mean of its remaining seeds is not comparable. The
+test score is read only after the choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -56,7 +57,11 @@ def word(choices: Sequence[Choice]) -> str:
 
 
 def choices(
-    runs: pd.DataFrame, arms: Sequence[Arm], measure: Measure | None, sweeps: Sequence[Collection[str]] = ()
+    runs: pd.DataFrame,
+    arms: Sequence[Arm],
+    measure: Measure | None,
+    sweeps: Sequence[Collection[str]] = (),
+    tuned: Mapping[str, Collection[str]] | None = None,
 ) -> list[Choice]:
     """Return one Choice for each regularizer, or combination of several, of which a sweep has several strengths.
 
@@ -71,6 +76,8 @@ def choices(
         better direction, there is no choice.
     sweeps : sequence of collections
         The run ids of each sweep, oldest first; runs in no sweep form one more. Empty if all runs belong to one sweep.
+    tuned : mapping, optional
+        By label, the keys that were tuned for an arm by itself; candidates may differ in them.
     """
     if measure is None or not (sign := measure.on("val").direction):
         return []
@@ -78,7 +85,7 @@ def choices(
     if str(rule) not in runs or str(test) not in runs:
         return []
     found = []
-    for family in families(runs, arms):
+    for family in families(runs, arms, tuned):
         of_family = [
             choice
             for rows in _by_sweep(runs, family, sweeps)

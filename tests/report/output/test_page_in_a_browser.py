@@ -281,7 +281,7 @@ def test_after_the_name_the_verdict_comes_first(opened: Any) -> None:
 
 def test_without_a_script_it_can_be_read(opened: Any) -> None:
     tab = opened(java_script_enabled=False)
-    assert tab.locator("h1").inner_text() == "standard 0.1 does better than none; 2 arms do worse"
+    assert tab.locator("h1").inner_text() == "standard 0.1 does better than no dropout; 2 arms do worse"
     assert tab.locator(".row").first.is_visible()
     assert not tab.locator(".controls").is_visible() and tab.locator(".steps").is_visible()
     tab.locator(".arm > summary").nth(1).click()

@@ -11,7 +11,8 @@ import pytest
 from dropbench import report
 from dropbench.report.output.page.matrix import overall
 from dropbench.report.output.page.todo import todo
-from dropbench.report.tables.finding import finding, has_learned_nothing
+from dropbench.report.tables.facts import has_learned_nothing
+from dropbench.report.tables.finding import finding
 
 ONE, TWO = {0.5: 0.03}, {0.1: 0.03, 0.5: -0.05}
 
@@ -27,10 +28,16 @@ ONE, TWO = {0.5: 0.03}, {0.1: 0.03, 0.5: -0.05}
             "Use standard 0.1, once seeds that had no part in choosing it confirm it.",
             "report --confirm trains under",
         ),
-        (ONE, 3, 0.002, "Keep the baseline (none) until more seeds confirm standard 0.5.", ""),
-        ({0.5: -0.05}, 8, 0.002, "Keep the baseline (none).", ""),
-        ({0.5: 0.0}, 8, 0.02, "Keep the baseline (none) for now.", ""),
-        ({0.5: 0.0}, 2, 0.02, "Keep the baseline (none) for now. Or train ", "more seeds of standard 0.5 and none"),
+        (ONE, 3, 0.002, "Keep the baseline (no dropout) until more seeds confirm standard 0.5.", ""),
+        ({0.5: -0.05}, 8, 0.002, "Keep the baseline (no dropout).", ""),
+        ({0.5: 0.0}, 8, 0.02, "Keep the baseline (no dropout) for now.", ""),
+        (
+            {0.5: 0.0},
+            2,
+            0.02,
+            "Keep the baseline (no dropout) for now. Or train ",
+            "more seeds of standard 0.5 and none",
+        ),
     ],
 )
 def test_what_to_do(

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from dropbench.identity import HOST
 from dropbench.report.records.filters import parse, select
 from dropbench.report.records.frame import rows_of, to_frame
-from dropbench.report.tables.arms import comparisons, find, legend, name_arms, setting
+from dropbench.report.tables.arms import find, legend, name_arms, setting
+from dropbench.report.tables.titles import comparisons
 from dropbench.values import order, same, spans, written
 
 STANDARD: dict[str, Any] = {"dropout": "standard", "dropout.rate": 0.5}
@@ -112,6 +114,34 @@ def test_titles_name_what_differs(fake: Any) -> None:
     assert titles([at(train__epochs=5), at(train__epochs=50)])[0] == "mlp on mnist, n_train=1000, epochs=5"
     # Only where nothing else tells them apart are versions and import paths worth reading.
     assert titles([at(), at(model__version=2)]) == ["mlp on mnist, version=1", "mlp on mnist, version=2"]
+
+
+def test_a_network_of_the_users_is_called_by_its_class_and_by_its_module_only_where_two_have_one_class(
+    fake: Any,
+) -> None:
+    def of(target: str, seed: int, **data: Any) -> Any:
+        record = fake(seed)
+        record.config["model"] = {"name": "module", "_target_": HOST, "version": 1, "target": target}
+        record.config["data"] |= data
+        return record
+
+    assert titles([of("net.Net", 0, n_train=None), fake(1, changes={"data.n_train": None})]) == [
+        "Net on mnist",
+        "mlp on mnist",
+    ]
+    assert titles([of("net.Net", 0), of("other.Net", 1)]) == [
+        "Net on mnist, model=net.Net, n_train=1000",
+        "Net on mnist, model=other.Net, n_train=1000",
+    ]
+
+
+def test_a_setting_that_is_null_is_said_in_words(fake: Any) -> None:
+    with_it, without = fake(0), fake(1)
+    with_it.config["data"]["group"], without.config["data"]["group"] = "customer", None
+    assert titles([with_it, without]) == [
+        "mlp on mnist, n_train=1000, group=customer",
+        "mlp on mnist, n_train=1000, no group",
+    ]
 
 
 def test_a_key_that_older_records_lack_makes_another_comparison(fake: Any) -> None:

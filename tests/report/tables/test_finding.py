@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dropbench import report
-from dropbench.report.tables.finding import Finding, finding, ranked
+from dropbench.report.tables.facts import ranked
+from dropbench.report.tables.finding import Finding, finding
 
 Arms = dict[tuple[str, float], float]
 
@@ -38,18 +39,18 @@ def fact(told: Finding, name: str) -> tuple[str, str]:
 
 def test_an_arm_that_is_better(found: Any) -> None:
     told = found({("standard", 0.5): 0.03})
-    assert told.heading == "standard 0.5 does better than none"
+    assert told.heading == "standard 0.5 does better than no dropout"
     assert fact(told, "Best")[0] == "standard 0.5" and "points" in fact(told, "Best")[1]
     assert fact(told, "How sure")[0] == "confirmed"
-    assert fact(told, "Avoid") == ("nothing", "no arm is shown to do worse than none")
+    assert fact(told, "Avoid") == ("nothing", "no arm is shown to do worse than no dropout")
     assert fact(told, "Cost")[0] == "16 runs"
 
 
 def test_better_and_worse(found: Any) -> None:
     told = found({("standard", 0.1): 0.03, ("gaussian", 0.1): 0.04, ("standard", 0.5): -0.05})
-    assert told.heading == "gaussian 0.1 and standard 0.1 do better than none; standard 0.5 does worse"
+    assert told.heading == "gaussian 0.1 and standard 0.1 do better than no dropout; standard 0.5 does worse"
     value, detail = fact(told, "Avoid")
-    assert value == "standard 0.5" and detail.endswith("against none; confirmed")
+    assert value == "standard 0.5" and detail.endswith("against no dropout; confirmed")
     assert "\N{MINUS SIGN}5." in detail or "\N{MINUS SIGN}4." in detail
 
 
@@ -63,23 +64,28 @@ def test_what_validation_chose_is_named_before_what_the_test_likes(fake: Any, pu
             put(fake(seed, changes=changes, val=base + val, test=base + test + luck.gauss(0, 0.002)))
     (comparison,) = report.build([store.root]).comparisons
     assert ranked(comparison.verdicts)[0] == "standard 0.3"
-    assert finding(comparison).heading.startswith("standard 0.1 and standard 0.3 do better than none")
+    assert finding(comparison).heading.startswith("standard 0.1 and standard 0.3 do better than no dropout")
 
 
 @pytest.mark.parametrize(
     ("arms", "seeds", "noise", "heading"),
     [
-        ({("standard", 0.5): -0.05}, 8, 0.002, "standard 0.5 does worse than none"),
-        ({("standard", 0.5): -0.05, ("standard", 0.9): -0.2}, 8, 0.002, "Both arms do worse than none"),
-        ({("standard", 0.5): 0.05}, 3, 0.002, "standard 0.5 seems to do better than none, not yet confirmed"),
-        ({("standard", 0.5): -0.05}, 3, 0.002, "standard 0.5 does worse than none, not yet confirmed"),
-        ({("standard", 0.5): 0.0}, 8, 0.05, "8 seeds cannot tell whether standard 0.5 beats none"),
-        ({("standard", 0.5): 0.0, ("gaussian", 0.5): 0.0}, 8, 0.05, "8 seeds cannot tell whether any arm beats none"),
+        ({("standard", 0.5): -0.05}, 8, 0.002, "standard 0.5 does worse than no dropout"),
+        ({("standard", 0.5): -0.05, ("standard", 0.9): -0.2}, 8, 0.002, "Both arms do worse than no dropout"),
+        ({("standard", 0.5): 0.05}, 3, 0.002, "standard 0.5 seems to do better than no dropout, not yet confirmed"),
+        ({("standard", 0.5): -0.05}, 3, 0.002, "standard 0.5 does worse than no dropout, not yet confirmed"),
+        ({("standard", 0.5): 0.0}, 8, 0.05, "8 seeds cannot tell whether standard 0.5 beats no dropout"),
+        (
+            {("standard", 0.5): 0.0, ("gaussian", 0.5): 0.0},
+            8,
+            0.05,
+            "8 seeds cannot tell whether any arm beats no dropout",
+        ),
         (
             {("standard", 0.5): -0.05, ("standard", 0.1): 0.0},
             8,
             0.02,
-            "No arm is shown to do better than none; 1 of 2 does worse",
+            "No arm is shown to do better than no dropout; 1 of 2 does worse",
         ),
     ],
 )
@@ -90,13 +96,13 @@ def test_headings(found: Any, arms: Arms, seeds: int, noise: float, heading: str
 def test_where_no_arm_is_ahead_the_baseline_is_best(found: Any) -> None:
     told = found({("standard", 0.5): -0.05, ("standard", 0.9): -0.2})
     value, detail = fact(told, "Best")
-    assert value == "none" and re.fullmatch(r"(79|80)\.\d %; no arm has a better mean", detail)
+    assert value == "no dropout" and re.fullmatch(r"(79|80)\.\d %; no arm has a better mean", detail)
     assert fact(told, "Avoid")[0] == "2 of 2 arms"
 
 
 def test_an_arm_that_cannot_be_told_from_the_baseline_is_not_called_the_best(found: Any) -> None:
     told = found({("standard", 0.5): 0.02}, 8, 0.05)
-    assert told.heading == "8 seeds cannot tell whether standard 0.5 beats none"
+    assert told.heading == "8 seeds cannot tell whether standard 0.5 beats no dropout"
     value, detail = fact(told, "Best")
     assert value == "not known" and detail.startswith("standard 0.5 has +") and detail.endswith(", which may be chance")
 
@@ -129,7 +135,7 @@ def test_an_arm_that_diverged_is_to_be_avoided(fake: Any, put: Any, store: Any) 
         put(fake(seed, test=0.9 + 0.001 * seed), fake(seed, changes=changes, status="diverged", metrics={}))
     (comparison,) = report.build([store.root]).comparisons
     told = finding(comparison)
-    assert told.heading == "standard 0.5 does worse than none"
+    assert told.heading == "standard 0.5 does worse than no dropout"
     assert fact(told, "Avoid") == ("standard 0.5", "diverged under 8 seeds; confirmed")
     assert fact(told, "Cost")[1].endswith("8 diverged")
 
@@ -137,9 +143,10 @@ def test_an_arm_that_diverged_is_to_be_avoided(fake: Any, put: Any, store: Any) 
 def test_the_sentence_says_what_was_run(found: Any) -> None:
     told = found({("standard", 0.5): 0.0})
     assert told.setting.startswith(
-        "Model mlp, trained for 50 epochs on data mnist (1000 training examples): 2 arms, 8 seeds."
+        "Model mlp, trained for 50 epochs on data mnist (1000 training examples): 2 arms (the settings compared), 8 seeds "
+        "(random starts)."
     )
-    assert "Arms are compared by test accuracy" in told.setting
+    assert "Each is compared with none (no dropout) by test accuracy" in told.setting
 
 
 @pytest.mark.parametrize(
@@ -175,13 +182,14 @@ def test_seeds_that_only_some_arms_have_are_told_apart_from_those_compared(fake:
     changes = {"dropout": "standard", "dropout.rate": 0.5}
     put(*(fake(seed) for seed in range(9)), *(fake(seed, changes=changes) for seed in range(2, 10)))
     (comparison,) = report.build([store.root]).comparisons
-    assert "2 arms, 10 seeds, of which each arm shares at least 7 with none." in finding(comparison).setting
+    said = "2 arms (the settings compared), 10 seeds (random starts), of which each arm shares at least 7 with none."
+    assert said in finding(comparison).setting
 
 
 def test_a_gain_that_is_excluded_is_no_open_question(found: Any) -> None:
     """The interval reaches from a loss to less than a gain that matters: not shown to be worse, and certainly not better."""
     told = found({("standard", 0.5): -0.004, ("standard", 0.1): -0.004}, seeds=12, noise=0.004)
-    assert told.heading == "No arm does better than none by more than 0.2 points"
+    assert told.heading == "No arm does better than no dropout by more than 0.2 points"
     assert fact(told, "How sure")[0] == "a gain is excluded"
 
 

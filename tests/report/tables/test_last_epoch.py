@@ -13,7 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dropbench import report
+from dropbench.report.output.page.todo import todo
 from dropbench.report.tables.comparison import Diagnosis
+from dropbench.report.tables.finding import finding
 
 LAST = 40
 DROPOUT = {"dropout": "standard", "dropout.rate": 0.5}
@@ -158,6 +160,12 @@ def test_a_baseline_that_is_tested_long_after_its_best_epoch_is_told_of(
     (comparison,) = report.build([store.root]).comparisons
     found = [d for d in comparison.further if d.rule == "trained past its best"]
     assert bool(found) == told
+    late = "does better than no dropout, which was trained past its best"
+    assert (late in finding(comparison).heading) == told
+    assert ("First compare them with early stopping: add train.patience=2 to the same" in todo(comparison)) == told
     if told:
+        assert todo(comparison).startswith(
+            "Keep the baseline (no dropout) for now: standard 0.5 may do better only because"
+        )
         assert f"none had its best validation loss in epoch {best} of 10 (median)" in found[0].says
         assert found[0].options == ("train.patience=2",)

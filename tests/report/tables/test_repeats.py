@@ -79,7 +79,7 @@ def test_the_answer_is_that_of_the_fresh_seeds(folder: Any, store: Any) -> None:
     assert first.verdicts[CHOSEN].verdict == "better" and not again.verdicts[CHOSEN].confirmed
     assert under_fresh_seeds(first)[CHOSEN] is again.verdicts[CHOSEN]
     told = finding(first)
-    assert told.heading.startswith(f"{CHOSEN} does better than none; under fresh seeds {CHOSEN} ")
+    assert told.heading.startswith(f"{CHOSEN} does better than no dropout; under fresh seeds {CHOSEN} ")
     sure = next(f for f in told.facts if f.name == "How sure")
     assert sure.value != "confirmed" and "fresh seeds" in sure.detail
     assert "under fresh seeds" in next(f for f in told.facts if f.name == "Best").detail

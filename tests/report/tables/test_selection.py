@@ -10,6 +10,8 @@ import pytest
 from terminal import dropbench
 
 from dropbench import report
+from dropbench.report.compared import labelled
+from dropbench.report.tables.selection import choices
 
 
 def at(fake: Any, rate: float, seed: int, val: float, test: float, **changes: Any) -> Any:
@@ -140,6 +142,30 @@ def test_rates_at_two_learning_rates_are_two_choices(fake: Any, put: Any, store:
     store.write_plan(plan)
     found = {c.variant: c.chosen for c in report.build([store.root], ["study=rates"]).comparisons[0].choices}
     assert found == {"standard train.lr=0.001": "slow 0.2", "standard train.lr=0.1": "fast 0.1"}
+
+
+def test_of_arms_that_were_tuned_all_are_candidates_whatever_was_found_for_each(
+    fake: Any, put: Any, store: Any, fake_plan: Any
+) -> None:
+    """Else the rate that has the best learning rate for itself alone would not be among those that are chosen from."""
+    val = {("none", 0.001): 0.90, ("low", 0.1): 0.92, ("middle", 0.001): 0.94, ("high", 0.001): 0.93}
+    rates = {"none": 0.0, "low": 0.1, "middle": 0.25, "high": 0.5}
+    arms = {
+        name: [at(fake, rates[name], seed, score, 0.8, train__lr=lr) for seed in (0, 1)]
+        for (name, lr), score in val.items()
+    }
+    tables = {"t": {name: [r.run_id for r in of] for name, of in arms.items()}}
+    put(*(r for records in arms.values() for r in records))
+    store.write_plan(fake_plan(arms, study="rates", baseline="none", tables=tables))
+    comparison = report.build([store.root], ["study=rates"]).comparisons[0]
+    assert [set(c.of) for c in comparison.choices] == [{"none", "middle", "high"}]
+    arms_there, runs = labelled(comparison.runs)
+    everywhere = {arm.label: ("train.lr",) for arm in arms_there}
+    (choice,) = choices(runs, arms_there, comparison.measure, (), everywhere)
+    assert (set(choice.of), choice.chosen) == (set(arms), "middle")
+    del everywhere["low"]  # which was not tuned, so it has another learning rate for no reason of its own
+    (choice,) = choices(runs, arms_there, comparison.measure, (), everywhere)
+    assert set(choice.of) == {"none", "middle", "high"}
 
 
 TINY = ("data=wine", "model.widths=[8]", "train.epochs=1", "train.lr=0.1", "execute.workers=1")

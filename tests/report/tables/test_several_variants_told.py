@@ -12,7 +12,8 @@ from dropbench.report.diagnosis import remedies
 from dropbench.report.records.filters import parse, select
 from dropbench.report.records.frame import rows_of, to_frame
 from dropbench.report.records.load import unusable
-from dropbench.report.tables.arms import belongs_to_arm, comparisons, name_arms, setting, silent
+from dropbench.report.tables.arms import belongs_to_arm, name_arms, setting, silent
+from dropbench.report.tables.titles import comparisons
 from dropbench.values import flatten
 
 CONSTANT = {"name": "constant"}

@@ -10,7 +10,7 @@ from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.columns import ABSENT
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.explained import of_arm
-from dropbench.report.tables.finding import signed, size
+from dropbench.report.tables.facts import signed, size
 from dropbench.report.tables.report import Report
 from dropbench.values import flatten, plain, written
 

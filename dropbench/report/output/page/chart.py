@@ -10,7 +10,7 @@ from dropbench.report.statistics.contrast import Contrast, levels
 from dropbench.report.statistics.verdict import SAME, UNTOLD
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.finding import at_once, limits, ranked, signed
+from dropbench.report.tables.facts import at_once, limits, ranked, signed
 
 MARGIN = 2.0
 """Percent of the width that stays empty at either side."""
@@ -61,7 +61,10 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """The rows of one measure, the best first. region: the ends of the region of equivalence, in percent; None: unknown."""
+    """The rows of one measure, the best first.
+
+    region: the ends of the region of equivalence, in percent; None: unknown. too_small: its size, `0.2 points`.
+    """
 
     name: str
     spoken: str
@@ -70,6 +73,7 @@ class Chart:
     right: str
     zero: float
     region: tuple[float, float] | None
+    too_small: str
     ticks: tuple[Tick, ...]
     rows: tuple[Row, ...]
 
@@ -122,16 +126,17 @@ def _chart(c: Comparison, measure: Measure) -> Chart | None:
     ends = [*numbers, 0.0, *((-region, region) if math.isfinite(region) else ())]
     place = _Scale(min(ends) * measure.scale, max(ends) * measure.scale, measure.scale)
     better = {1: ("worse", "better"), -1: ("better", "worse"), 0: ("lower", "higher")}[measure.direction]
-    unit = measure.points or measure.declared.unit
+    unit = "percentage points" if measure.points == "points" else measure.points or measure.declared.unit
     sure = levels(contrasts.values(), c.alpha)
     holds = f", which hold {at_once(len(contrasts))}" if len(contrasts) > 1 else ""
     return Chart(
         str(measure),
         measure.spoken,
-        f"{measure.spoken} minus that of {c.baseline}{f', {unit}' if unit else ''}, with {sure} intervals{holds}",
+        f"{measure.spoken} minus that of {c.baseline}{f', in {unit}' if unit else ''}, with {sure} intervals{holds}",
         *better,
         place(0.0),
         (place(-region), place(region)) if math.isfinite(region) else None,
+        measure.size(region) if math.isfinite(region) else "",
         tuple(Tick(place(at / measure.scale), signed(f"{at:g}")) for at in place.ticks()),
         tuple(_row(c, label, contrasts[label], place) for label in ranked(contrasts)),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dropbench.report.output.page.chart import KINDS
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.finding import DOWNWARDS, UPWARDS, has_learned_nothing, size
+from dropbench.report.tables.facts import DOWNWARDS, UPWARDS, has_learned_nothing, size
 from dropbench.values import count, plain
 
 MOST = 40

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dropbench.report.statistics.power import AHEAD, detectable_with
 from dropbench.report.tables.comparison import Comparison
-from dropbench.report.tables.finding import duration
+from dropbench.report.tables.facts import duration
 from dropbench.values import plain
 
 

@@ -26,7 +26,7 @@ TERMS = {
     "chosen epoch": "The epoch whose weights were tested.",
     "time seconds": "The training time of one run: its share of the time of the runs that it trained with.",
     "cohort's peak MB": "The peak memory of all runs that trained together.",
-    "of arms": "The number of settings that it was chosen from.",
+    "candidates": "The number of arms that it was chosen from.",
 }
 """The explanations, by a column's heading or by words in it."""
 

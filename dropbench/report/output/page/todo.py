@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dropbench.report.tables.comparison import Comparison, Diagnosis
-from dropbench.report.tables.finding import UPWARDS, has_learned_nothing, leader, ranked
+from dropbench.report.tables.facts import UPWARDS, has_learned_nothing, leader, ranked, without
+from dropbench.report.tables.finding import past_best
 from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.values import plain
 
@@ -34,18 +35,22 @@ def _use(c: Comparison) -> str:
         return f"Use {held[0]}: seeds that had no part in choosing it confirm that it does better."
     if sure and not again:
         first = leader(c, sure)
+        if past_best(c):
+            return f"Keep the baseline ({without(c)}) for now: {first} may do better only because it overfits later."
         chosen = any(choice.chosen == first and len(choice.of) > 1 for choice in c.choices)
         return f"Use {first}" + (", once seeds that had no part in choosing it confirm it." if chosen else ".")
     if ups and not again:
-        return f"Keep the baseline ({c.baseline}) until more seeds confirm {leader(c, ups)}."
+        return f"Keep the baseline ({without(c)}) until more seeds confirm {leader(c, ups)}."
     if has_learned_nothing(c):
         return "Draw no conclusion from these runs yet."
     settled = all(c.verdicts[label].not_better or c.verdicts[label].confirmed for label in told)
-    return f"Keep the baseline ({c.baseline}){'' if settled and told else ' for now'}."
+    return f"Keep the baseline ({without(c)}){'' if settled and told else ' for now'}."
 
 
 def _next(c: Comparison, found: Diagnosis | None) -> str:
     """Return the next step of a rule of the diagnosis, as a sentence. The page has its command further down."""
+    if (late := past_best(c)) and not c.fresh:
+        return f"First compare them with early stopping: add {late.options[0]} to the same command."
     if found is None:
         return ""
     if found.rule == "undecided" and found.steps:
@@ -54,7 +59,5 @@ def _next(c: Comparison, found: Diagnosis | None) -> str:
         return f"Or train {found.advice if few else more}."
     if found.confirm:
         return "dropbench report --confirm trains under such seeds."
-    if found.rule == "undecided":  # the box on how sure it is has the number of seeds
-        return "More seeds are hardly worth their time."
     first = "First " if found.rule in ("unstable", "nothing learned") else ""
     return f"{first}{found.advice if first else found.advice[:1].upper() + found.advice[1:]}."
