@@ -82,7 +82,7 @@ def _beyond(about: str | None) -> bool:
 
 
 def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
-    valid = [name for a in arms for name in (a.label, a.name) if name]
+    valid = [name for a in arms for name in (a.label, *a.names)]
     return UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
 
 
@@ -122,8 +122,8 @@ def asked(
     """
     beyond = _beyond(about)
     gathered, metric = with_asked(_unrepeated(gather(paths, filters, where)), metric)
-    arms, runs = labelled(gathered.frame)
     wanted = (baseline,) if baseline else gathered.baselines
+    arms, runs = labelled(gathered.frame, gathered.baselines)
     bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
     if baseline and not bases:
         raise _unknown_baseline(baseline, arms)

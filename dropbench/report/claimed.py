@@ -141,7 +141,7 @@ def _comparison(store: Store, plan: StoredPlan, runs: Sequence[str]) -> tuple[Co
     rows = [(None, name, run) for name, of in arms.items() for run in frame["run_id"] if ids[run] in of]
     if not rows:
         return None
-    arms_here, frame = labelled(with_names(frame, rows))
+    arms_here, frame = labelled(with_names(frame, rows), [plain(plan.baseline)])
     baseline = next((a.label for a in find(arms_here, plain(plan.baseline))), None)
     main = gathered.measures.resolve(frame, None)
     whole = Comparison("", frame, tuple(arms_here), baseline, main, gathered.measures, said=said_of(gathered))

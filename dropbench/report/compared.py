@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def _one(
     measures, plans = gathered.measures, courses.of_runs(gathered.known, runs)
     own = gathered.of_tables.get(runs["table"].iloc[0])
     wanted = list(dict.fromkeys([*([own] if own else []), *gathered.baselines]))
-    arms, runs = labelled(runs)
+    arms, runs = labelled(runs, wanted)
     baselines, why = _baselines(arms, runs, wanted)
     measure = _measure(runs, measures, metric)
     outcomes = _outcomes(plans, measures, measure, runs)
@@ -130,10 +130,10 @@ def _outcomes(
     return (main, *(m for m in found if m != main)) if main is not None and main in found else ()
 
 
-def labelled(runs: pd.DataFrame) -> tuple[list[Arm], pd.DataFrame]:
+def labelled(runs: pd.DataFrame, baselines: Collection[str]) -> tuple[list[Arm], pd.DataFrame]:
     """Return the arms of these runs, and the runs with the `label` of their arm, one run per arm and seed."""
-    arms = name_arms(runs)
-    labels = {(a.name, a.arm_id): a.label for a in arms}
+    arms = name_arms(runs, baselines)
+    labels = {(name, a.arm_id): a.label for a in arms for name in a.names or (None,)}
     runs = runs.assign(label=[labels[key] for key in zip(runs["name"], runs["arm_id"], strict=True)])
     return arms, runs.drop_duplicates(["label", "seed"])
 

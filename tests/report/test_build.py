@@ -13,6 +13,9 @@ import pytest
 
 from dropbench import report
 from dropbench.errors import UsageError
+from dropbench.report.assemble import asked
+from dropbench.report.statistics.grammar import parse
+from dropbench.report.tables.asked import Questions
 
 RATES = {"none": ("none", 0.0), "reduced": ("standard", 0.25), "target": ("standard", 0.5)}
 
@@ -145,6 +148,23 @@ def test_a_study_restricts_to_its_runs_and_uses_its_names(fake: Any, fake_plan: 
         report.build([store.root], ["study=tree_arm"])
 
 
+def test_runs_that_two_points_of_a_sweep_share_are_one_arm(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
+    """`sweep study=three_arm dropout.rate=0.5,0.25`: the reduced arm of the first point is the target of the second."""
+    arms = three_arms(fake, 6)
+    least = [fake(s, changes={"dropout": "standard", "dropout.rate": 0.125}, test=0.85) for s in range(6)]
+    put(*everything(arms), *least)
+    points = {**arms, "reduced": arms["reduced"] + least, "target": arms["target"] + arms["reduced"]}
+    store.write_plan(fake_plan(points))
+    (found,) = report.build([store.root], ["study=three_arm"]).comparisons
+    both = "reduced/target: standard 0.25"
+    assert found.labels == ["none", both, "reduced: standard 0.125", "target: standard 0.5"]
+    assert len(found.runs) == 24 and len(found.verdicts) == 3
+    single = report.list_runs([store.root], ["study=three_arm"]).single
+    assert single is not None and list(dict.fromkeys(single.table["arm"])) == found.labels
+    with pytest.raises(UsageError, match="'reduced' may mean any of 2 arms"):
+        asked([store.root], ["study=three_arm"], Questions((parse("reduced.test_accuracy"),)))
+
+
 def test_a_name_that_meant_two_settings_is_told_apart(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:
     arms = three_arms(fake, 2)
     milder = {"none": arms["none"], "target": arms["reduced"]}
@@ -152,7 +172,7 @@ def test_a_name_that_meant_two_settings_is_told_apart(fake: Any, fake_plan: Any,
     store.write_plan(fake_plan(arms))
     store.write_plan(fake_plan(milder, plan_id="second"))
     labels = arm_labels(report.build([store.root], ["study=three_arm"]))
-    assert labels == [["none", "reduced", "target: standard 0.5", "target: standard 0.25"]]
+    assert labels == [["none", "reduced/target: standard 0.25", "target: standard 0.5"]]
 
 
 def test_a_plan_that_is_not_finished_says_how_far_it_is(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +44,13 @@ _OF_ONE = re.compile(r"dropout\.([^.]+)\.rate")
 class Arm:
     """One row of a table.
 
-    name: its name in its study, or None. dropout: such as `standard 0.5`. setting: dropout and the other regularizers that
-    vary; for a study's arm, everything in which its arms differ, and dropout only if they differ in it. label: its name, unique
-    in its comparison. beside: the part of the setting that is not dropout.
+    names: its names in its study; several if points of a sweep call the same runs differently (a `target` at rate 0.1 is the
+    `reduced` of a target at 0.2). dropout: such as `standard 0.5`. setting: dropout and the other regularizers that vary; for a
+    study's arm, everything in which its arms differ, and dropout only if they differ in it. label: its name, unique in its
+    comparison. beside: the part of the setting that is not dropout.
     """
 
-    name: str | None
+    names: tuple[str, ...]
     arm_id: str
     dropout: str
     setting: str
@@ -117,56 +118,66 @@ def _silent(row: Row, name: str, key: str) -> bool:
     return name == NONE or all(number(r) == 0 for r in (*common, *rates.values()))
 
 
-def name_arms(frame: pd.DataFrame) -> list[Arm]:
+def name_arms(frame: pd.DataFrame, baselines: Collection[str] = ()) -> list[Arm]:
     """Return the arms of one comparison, in display order.
 
-    A label is the study's name for the arm or, without one, its setting. As long as two labels are equal, the setting, the keys
-    that differ, and finally the arm's id are added.
+    A label is the study's name for the arm (`reduced/target` if it has two) or, without one, its setting. As long as two arms
+    share a name, the setting, the keys that differ, and finally the arm's id are added.
 
     frame: has a `name` column, the study's name or None, and a `table` column if it belongs to a study with known tables.
+    baselines: names of arms that stay apart, since a search may find their setting again, and that is a result.
     """
-    firsts = rows_of(frame.drop_duplicates(["name", "arm_id"]))
+    firsts, names = _first_rows(frame, baselines)
+    said = ["/".join(of_arm) for of_arm in names]
     keys = setting_keys(frame)
     differing = vary(firsts, keys)  # only these keys can distinguish arms
-    of_study = firsts[0].get("table") is not None
     dropouts = [setting(row) for row in firsts]
     named = [k for k in keys if k in set(differing) or k.startswith(BESIDE)]
+    of_study = firsts[0].get("table") is not None
     besides = [_beside(row, firsts, named, of_study=of_study) for row in firsts]
     # The word `none` is only used for an arm that has no other regularizer in its label.
-    spoken = [
-        "" if words == NONE and told_beside(row, firsts, named) else words
-        for row, words in zip(firsts, dropouts, strict=True)
-    ]
+    quietly = [words == NONE and told_beside(row, firsts, named) for row, words in zip(firsts, dropouts, strict=True)]
+    spoken = ["" if told else words for told, words in zip(quietly, dropouts, strict=True)]
     settings = [_joined(words, beside) for words, beside in zip(spoken, besides, strict=True)]
     if of_study:
         settings = _only_differing(dropouts, besides, firsts, differing)
-        labels = [str(row["name"]) for row in firsts]
+        labels = list(said)
     else:
-        labels = [_joined(row["name"] or words, b) for row, words, b in zip(firsts, spoken, besides, strict=True)]
+        labels = [_joined(name or words, b) for name, words, b in zip(said, spoken, besides, strict=True)]
 
     def tell_apart(better: Callable[[int, list[int]], str]) -> None:
         counts = Counter(labels)
         for label in [k for k, n in counts.items() if n > 1]:
             alike = [i for i, other in enumerate(labels) if other == label]
-            for i, new in [(i, better(i, alike)) for i in alike]:
-                labels[i] = new
+            labels[:] = [better(i, alike) if i in alike else other for i, other in enumerate(labels)]
 
     def with_setting(i: int, alike: list[int]) -> str:
-        differ = firsts[i]["name"] and len({settings[j] for j in alike}) > 1
-        return f"{firsts[i]['name']}: {settings[i]}" if differ else labels[i]
+        return f"{said[i]}: {settings[i]}" if said[i] and len({settings[j] for j in alike}) > 1 else labels[i]
 
     def with_keys(i: int, alike: list[int]) -> str:
         differ = vary([firsts[j] for j in alike], keys)
         return labels[i] + "".join(f" {k}={written(firsts[i].get(k))}" for k in differ)
 
+    for i, ours in enumerate(names):
+        labels[i] = with_setting(
+            i, [i, *(j for j, theirs in enumerate(names) if ours != theirs and {*ours} & {*theirs})]
+        )
     tell_apart(with_setting)
     tell_apart(with_keys)
     tell_apart(lambda i, _: f"{labels[i]} #{firsts[i]['arm_id']}")
-    if firsts[0]["name"] is None:
-        rows = sorted(range(len(firsts)), key=lambda i: (dropouts[i] != NONE, order(labels[i])))
-    else:
-        rows = list(range(len(firsts)))  # the plan's order
-    return [Arm(firsts[i]["name"], firsts[i]["arm_id"], dropouts[i], settings[i], labels[i], besides[i]) for i in rows]
+    rows: Iterable[int] = range(len(firsts))  # the plan's order
+    if not names[0]:
+        rows = sorted(rows, key=lambda i: (dropouts[i] != NONE, order(labels[i])))
+    return [Arm(names[i], firsts[i]["arm_id"], dropouts[i], settings[i], labels[i], besides[i]) for i in rows]
+
+
+def _first_rows(frame: pd.DataFrame, baselines: Collection[str]) -> tuple[list[Row], list[tuple[str, ...]]]:
+    """Return a row of each arm, and its names. baselines: as in `name_arms`."""
+    found: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows_of(frame.drop_duplicates(["name", "arm_id"])):
+        found.setdefault((row["arm_id"], row["name"] in baselines), []).append(row)
+    alike = list(found.values())
+    return [rows[0] for rows in alike], [tuple(str(r["name"]) for r in rows if r["name"] is not None) for rows in alike]
 
 
 def _joined(*words: str) -> str:
@@ -272,8 +283,8 @@ def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
     Names are compared as printed, so a control character in `wanted` matches the text that is printed in its place.
     """
     for name in dict.fromkeys((wanted, plain(wanted))):
-        for what in ("label", "name", "setting", "dropout", "arm_id"):
-            meant = [a for a in arms if getattr(a, what) == name]
+        for what in ("label", "names", "setting", "dropout", "arm_id"):
+            meant = [a for a in arms if (name in a.names if what == "names" else getattr(a, what) == name)]
             if meant:
                 return meant
     return []
@@ -281,8 +292,8 @@ def find(arms: Sequence[Arm], wanted: str) -> list[Arm]:
 
 def quiet(arms: Sequence[Arm], frame: pd.DataFrame) -> list[Arm]:
     """Return the arms that drop nothing, as candidates for `none`; if some have no regularizer of their own, only those."""
-    firsts = {(row["name"], row["arm_id"]): row for row in rows_of(frame.drop_duplicates(["name", "arm_id"]))}
-    silent_ones = [a for a in arms if silent(firsts[a.name, a.arm_id])]
+    firsts = {row["arm_id"]: row for row in rows_of(frame.drop_duplicates("arm_id"))}
+    silent_ones = [a for a in arms if silent(firsts[a.arm_id])]
     return [a for a in silent_ones if not a.beside] or silent_ones
 
 

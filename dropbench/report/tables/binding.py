@@ -56,7 +56,7 @@ class _Binding:
         arms = self.factors.whole.arms
         meant = [a.label for a in find(arms, arm.name)]
         if not meant:
-            names = [name for a in arms for name in (a.label, a.name, a.setting) if name]
+            names = [name for a in arms for name in (a.label, *a.names, a.setting) if name]
             raise UsageError(f"no arm here is called '{arm.name}'; {hint(arm.name, map(_typed, names))}")
         if len(meant) > 1:
             some, keys = " or ".join(arm_written(Arm(label)) for label in meant[:3]), self.factors.differing(meant)
@@ -78,7 +78,7 @@ class _Binding:
         labels = [
             a.label
             for a in arms
-            if any(fnmatchcase(name, form) for form in (glob, plain(glob)) for name in (a.label, a.name) if name)
+            if any(fnmatchcase(name, form) for form in (glob, plain(glob)) for name in (a.label, *a.names))
         ]
         if not labels:
             raise UsageError(f"no arm here is called '{glob}'; {hint(glob, [_typed(a.label) for a in arms])}")

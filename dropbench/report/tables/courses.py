@@ -82,7 +82,7 @@ def _tuned(comparison: Comparison, plans: Iterable[StoredPlan]) -> Iterator[Note
         f"Each arm ran at its own best setting, chosen by {measure.spoken} {under}.",
     )
     yield from as_they_are(_no_best(arms))
-    yield from as_they_are(_left_out(courses, {name for arm in comparison.arms for name in (arm.name, arm.label)}))
+    yield from as_they_are(_left_out(courses, {name for arm in comparison.arms for name in (*arm.names, arm.label)}))
 
 
 def _best(tuned: Tuned) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ def runs_of(frame: pd.DataFrame, measures: Measures, plans: Sequence[StoredPlan]
 
     frame: one row per run, or, for studies, one row for each arm that a run belongs to. plans: plans that may have these runs.
     """
-    places = _places(frame)
+    places = _places(frame, {plain(plan.baseline) for plan in plans})
     owners = {what: _owners(plans, what) for what in ("study", "plan_id")}
     known = {row["run_id"]: row for row in rows_of(frame.drop_duplicates("run_id"))}
     rows = [
@@ -86,19 +86,15 @@ def runs_of(frame: pd.DataFrame, measures: Measures, plans: Sequence[StoredPlan]
     return Runs(table, tuple(vary(rows, setting_keys(frame))), shown)
 
 
-def _places(frame: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+def _places(frame: pd.DataFrame, baselines: Collection[str]) -> dict[str, list[tuple[str, str]]]:
     """Return, by run id and in order, the title of each table that has the run, and its arm's label there."""
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for title, runs in comparisons(frame):
-        for arm in name_arms(runs):
-            ours = runs[[(name, arm_id) == (arm.name, arm.arm_id) for name, arm_id in _named(runs)]]
-            for run in ours.sort_values("seed", kind="stable")["run_id"].tolist():
+        for arm in name_arms(runs, baselines):
+            ours = runs[(runs["arm_id"] == arm.arm_id) & (runs["name"].isin(arm.names) | runs["name"].isna())]
+            for run in ours.drop_duplicates("run_id").sort_values("seed", kind="stable")["run_id"].tolist():
                 places[run].append((title, arm.label))
     return places
-
-
-def _named(runs: pd.DataFrame) -> list[tuple[str | None, str]]:
-    return list(zip(runs["name"].tolist(), runs["arm_id"].tolist(), strict=True))
 
 
 def _owners(plans: Sequence[StoredPlan], what: str) -> dict[str, list[str]]:

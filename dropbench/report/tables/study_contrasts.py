@@ -29,7 +29,7 @@ def of_study(
     plan = next((p for p in reversed(plans) if p.contrasts), None)
     if plan is None or comparison.measure is None:
         return (), []
-    if not set(plan.arms).intersection(a.name for a in comparison.arms):
+    if not set(plan.arms).intersection(name for a in comparison.arms for name in a.names):
         return (), [f"The contrasts of the study {plan.study} are only in its own report: add study={plan.study}."]
     whole = replace(comparison, alpha=alpha, outcomes=(), _contrasts={})
     factors = Factors.of(whole)

@@ -22,7 +22,7 @@ def table(
 ) -> dict[str, dict[str, Any]]:
     frame = to_frame(records)
     frame = frame.assign(label=frame["dropout"].map(labels))
-    arms = tuple(Arm(None, "", name, name, label) for name, label in labels.items())
+    arms = tuple(Arm((), "", name, name, label) for name, label in labels.items())
     measures = Measures.of_records(records)
     about = measures.read(measure) if measure else None
     return {r["arm"]: r for r in rows_of(Comparison("", frame, arms, baseline, about, measures, rope).table)}
