@@ -91,8 +91,10 @@ def train(
     - `dropbench train model=rnn --dry-run`
     - `dropbench train --from results/runs/4df5aad9e191 --force`
     """
+    from dropbench.cli.together import check_train
     from dropbench.cli.train import train
 
+    check_train(cfg=cfg, dry_run=dry_run)
     raise typer.Exit(
         train(
             overrides or [],
@@ -116,11 +118,12 @@ def sweep(
         bool, typer.Option("--dry-run", help="Print the plan, its cohorts and an estimate of the time, and stop.")
     ] = False,
     estimate: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--estimate/--no-estimate", help="With --dry-run: whether to estimate the time and what could be confirmed."
+            "--estimate/--no-estimate",
+            help="With --dry-run: whether to estimate the time and what could be confirmed (default: yes).",
         ),
-    ] = True,
+    ] = None,
     force: Force = False,
     max_runs: Annotated[
         int,
@@ -212,8 +215,10 @@ def sweep(
     from dropbench.cli.asking import Going
     from dropbench.cli.dry_run import DryRun
     from dropbench.cli.sweep import sweep
+    from dropbench.cli.together import check_sweep
     from dropbench.execute.failure_policy import FailurePolicy
 
+    check_sweep(estimate=estimate, dry_run=dry_run, detach=detach, fail_fast=fail_fast, max_failures=max_failures)
     raise typer.Exit(
         sweep(
             overrides or [],
@@ -221,7 +226,7 @@ def sweep(
             Going(tune or [], tuning_seeds, until_settled, at_most, extend),
             policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
             force=force,
-            dry_run=DryRun(estimate) if dry_run else None,
+            dry_run=DryRun(estimate is not False) if dry_run else None,
             max_runs=max_runs,
             max_minutes=max_minutes,
             shard=shard,
@@ -282,7 +287,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     """Options of dropbench itself, before any command."""

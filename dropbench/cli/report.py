@@ -129,18 +129,28 @@ def check(selection: Selection, presentation: Presentation) -> None:
         raise UsageError(f"{asked[0]} shows only answers: leave out --rows, --cols, --figures and --confirm")
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
-    if presentation.confirm and presentation.figures is not None:
-        raise UsageError(
-            "--confirm trains runs and does not draw figures: leave out --figures, and draw them afterwards"
-        )
-    if presentation.dry_run and not presentation.confirm:
-        raise UsageError("--dry-run is for --confirm, because nothing else of a report trains runs: add --confirm")
+    _check_confirm(presentation)
     _check_figures(presentation)
     _check_tables(presentation)
     _check_sql(selection, presentation)
     _check_runs(selection, presentation)
     _check_claims(selection, presentation)
     _check_words(selection, presentation)
+
+
+def _check_confirm(presentation: Presentation) -> None:
+    """Raise UsageError for options that do not go with --confirm, which trains runs, and for --dry-run without it."""
+    if presentation.confirm and presentation.figures is not None:
+        raise UsageError(
+            "--confirm trains runs and does not draw figures: leave out --figures, and draw them afterwards"
+        )
+    if presentation.confirm and (presentation.fmt != "rich" or presentation.out is not None or presentation.wide):
+        raise UsageError(
+            "--confirm trains runs and shows what they say: leave out --format, --json, --out and --wide, and type the report "
+            "with them afterwards"
+        )
+    if presentation.dry_run and not presentation.confirm:
+        raise UsageError("--dry-run is for --confirm, because nothing else of a report trains runs: add --confirm")
 
 
 def _check_figures(presentation: Presentation) -> None:

@@ -159,7 +159,7 @@ def test_what_is_not_imported(
 
 
 def test_python_m_dropbench_and_version(tmp_path: Path) -> None:
-    for words in (["--version"], ["-h"], ["train", "-h"]):
+    for words in (["--version"], ["-V"], ["-h"], ["train", "-h"]):
         done = subprocess.run([sys.executable, "-m", "dropbench", *words], cwd=tmp_path, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
         assert re.fullmatch(r"\d+\.\d+\.\d+\n", done.stdout) or "Usage: " in done.stdout
