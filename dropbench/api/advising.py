@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dropbench.api.answer import Answer
+from dropbench.api.arguments import checked
 from dropbench.api.call import call, spoken
 from dropbench.api.objects import as_settings, typed
 from dropbench.api.overrides import Folders, Override, words
@@ -80,6 +81,7 @@ class Advised:
         return self.report._repr_html_()
 
 
+@checked("setting")
 def advise(
     *overrides: Override,
     data: Any = None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.api.answer import Answer
+from dropbench.api.arguments import checked
 from dropbench.api.call import call
 from dropbench.api.overrides import Folders, words
 from dropbench.config.paths import own_folders
@@ -22,6 +23,7 @@ Which = str | os.PathLike[str] | Mapping[str, Any]
 Texts = str | Sequence[str]
 
 
+@checked("filter")
 def report(
     *which: Which,
     baseline: str | None = None,
@@ -102,6 +104,7 @@ def report(
         return Answer(replace(made, command=selection.command()))
 
 
+@checked("filter")
 def load(*which: Which, where: Texts = (), metric: str | None = None) -> pd.DataFrame:
     """Return stored runs, one row per run, like `dropbench report --runs --format csv`.
 
@@ -133,6 +136,7 @@ def load(*which: Which, where: Texts = (), metric: str | None = None) -> pd.Data
         return table
 
 
+@checked("filter")
 def history(*which: Which, where: Texts = ()) -> pd.DataFrame:
     """Return the epochs of stored runs, one row per run and epoch.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dropbench.api.answer import Answer
+from dropbench.api.arguments import checked
 from dropbench.api.call import call
 from dropbench.api.objects import as_settings, typed
 from dropbench.api.overrides import Folders, Override, words
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dropbench.planning.plan import Plan
 
 
+@checked("setting")
 def sweep(
     *overrides: Override,
     data: Any = None,
@@ -123,6 +125,7 @@ def sweep(
             return Answer(compared(done.kept, done.store, extra), [done.kept])
 
 
+@checked("setting")
 def train(
     *overrides: Override,
     data: Any = None,
