@@ -6,6 +6,9 @@ and `db.load_model`; the first four correspond to commands. See docs/python.md.
 
 from __future__ import annotations
 
+import dropbench.process.early  # before all others, which take time
+
+# isort: split
 import sys
 from importlib import import_module
 from types import ModuleType
