@@ -112,6 +112,7 @@ class Module(nn.Module):
                     _forward(self.net.eval(), x[:2])  # lazy layers take their shapes from their first input
             self.net.train()
             self._current = Current()
+            self.one_layer = _one_layer(self.net)
             dropping = take_over(self.net, self._current)
             asked = self._declare(sites or (), called)
             key = (make, json.dumps([given, list(sites or ())], default=str), tuple(shape), view, n_classes)
@@ -124,7 +125,7 @@ class Module(nn.Module):
         self._current.places = found.places
         self.idle = found.idle
         self.parts = found.parts
-        self.single = found.single
+        self.single, self.heads = found.single, found.heads
         for pattern, chosen in asked.items():
             if not set(chosen) & set(self.parts):
                 hint = nearest(pattern, self.parts) if self.parts else "it calls none"
@@ -184,6 +185,12 @@ class Module(nn.Module):
             except Exception as error:  # a user's module may raise anything
                 failed.append((shape, error))
         raise _no_view(failed, task, options["target"], options.get("args") or {})
+
+
+def _one_layer(net: nn.Module) -> tuple[str, ...]:
+    """Returns the recurrent networks of one layer of which torch's dropout is to drop something: it acts between layers."""
+    recurrent = [(name or "it", part) for name, part in net.named_modules() if isinstance(part, nn.RNNBase)]
+    return tuple(name for name, part in recurrent if part.num_layers == 1 and part.dropout)
 
 
 def _forward(net: nn.Module, x: Tensor) -> Any:

@@ -40,6 +40,8 @@ def warnings(spec: RunSpec, outline: Outline) -> list[str]:
         *([_own_noise(spec.model, outline.own_noise)] if outline.own_noise else []),
         *([_idle(spec.model.name, outline.idle)] if outline.idle else []),
         *([_single(spec.model.name, outline.single)] if outline.single else []),
+        *([_heads(spec.model.name, outline.heads)] if outline.heads else []),
+        *([_one_layer(spec.model.name, outline.one_layer)] if outline.one_layer else []),
         *([_normalised(spec.model)] if outline.probabilities and outline.task == "classify" else []),
         *idle(spec, outline),
         *one_descent(spec),
@@ -98,6 +100,20 @@ def _single(model: str, name: str) -> str:
     return (
         f"model={model} returns a single number beside its logits ({name}), such as a part of the loss: training does not use "
         "it, and minimises the loss of the logits alone; what it adds to the loss can be a regularizer (docs/regularizers.md)"
+    )
+
+
+def _heads(model: str, names: Sequence[str]) -> str:
+    return (
+        f"model={model} returns more outputs of the shape of its logits ({_some(names)}), such as those of auxiliary heads: "
+        "training does not use them, and minimises the loss of the logits alone"
+    )
+
+
+def _one_layer(model: str, names: Sequence[str]) -> str:
+    return (
+        f"model={model}: torch's dropout of a recurrent network of one layer ({_some(names)}) does nothing, because it acts "
+        "between layers; call an nn.Dropout after it in the forward, if there is to be one"
     )
 
 
@@ -263,6 +279,11 @@ def _no_layer(outline: Outline, model: str, variant: str, key: str) -> str:
         because.append(f"noise of its own ({drawing}), such as F.dropout, cannot be taken over")
     if outline.idle:
         because.append(f"{_some(outline.idle)} is never called")
+    if outline.one_layer:
+        because.append(
+            f"torch's dropout of a recurrent network of one layer ({_some(outline.one_layer)}) does nothing (it acts "
+            "between layers)"
+        )
     ways = ["call an nn.Dropout in its forward"]
     if outline.parts:
         example, few = _named(outline.parts), _some(outline.parts)

@@ -57,6 +57,10 @@ class Outline:
     """For such a network: its dropout modules that are never called, so that no site stands for them."""
     single: str | None = None
     """For such a network: the name of an output that is a single number, which training does not use."""
+    heads: tuple[str, ...] = ()
+    """For such a network: the names of outputs that have the shape of its logits, which training does not use."""
+    one_layer: tuple[str, ...] = ()
+    """For such a network: its recurrent parts of one layer that were given a dropout, which does nothing in torch."""
 
     weights: tuple[str, ...] = ()
     """The names of the model's parameters."""
@@ -130,6 +134,8 @@ def outline(model: Component, table: Table, variance: bool = False) -> Outline:
             parts=tuple(getattr(one, "parts", ())) if model.target == HOST else (),
             idle=tuple(getattr(one, "idle", ())) if model.target == HOST else (),
             single=getattr(one, "single", None) if model.target == HOST else None,
+            heads=tuple(getattr(one, "heads", ())) if model.target == HOST else (),
+            one_layer=tuple(getattr(one, "one_layer", ())) if model.target == HOST else (),
             weights=tuple(name for name, _ in one.named_parameters()),
         )
 

@@ -61,9 +61,10 @@ def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]
             f"to keep its other rates, type {shlex.join(kept.words) if kept.words else 'dropout=none'}"
         )
     if not kept.words:
+        idle = " (torch's, in a recurrent network of one layer, does nothing)" if found.one_layer else ""
         raise UsageError(
-            f"dropout={OWN_RATES}: model={spec.model.name} has no dropout with a rate above 0 of its own; choose a variant and "
-            f"a rate, such as dropout={_MORE[0]} dropout.rate=0.5"
+            f"dropout={OWN_RATES}: model={spec.model.name} has no dropout with a rate above 0 of its own{idle}; "
+            f"choose a variant and a rate, such as dropout={_MORE[0]} dropout.rate=0.5"
         )
     return {**rest, "dropout": f"dropout={_MORE[0]}", **{text.partition("=")[0]: text for text in kept.words}}
 

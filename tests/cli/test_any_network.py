@@ -224,9 +224,15 @@ class Head(nn.Module):
         ("{'logits': self.head(x), 'kl': x.mean()}", "a single number beside its logits ('kl')"),
         ("{'logits': self.head(x), 'loss': None}", None),
         ("self.head(x), x", None),
+        (
+            "self.head(x), -self.head(x)",
+            "more outputs of the shape of its logits (output 2), such as those of auxiliary",
+        ),
+        ("{'logits': self.head(x), 'aux': self.head(x) + 1}", "more outputs of the shape of its logits (aux)"),
+        ("(self.head(x), self.head(x)) if self.training else self.head(x)", "more outputs of the shape of its logits"),
     ],
 )
-def test_a_loss_of_its_own_is_not_left_out_in_silence(
+def test_a_loss_or_a_head_of_its_own_is_not_left_out_in_silence(
     returned: str, told: str | None, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "lossy.py").write_text(
@@ -236,6 +242,37 @@ def test_a_loss_of_its_own_is_not_left_out_in_silence(
     said = dropbench(capsys, "train", "model=module", "model.target=lossy:Head", *SHORT)
     assert said.code == 0 and ("Warning" in said.err) == (told is not None), said.err
     assert told is None or told in " ".join(said.err.split())
+
+
+ONE_LAYER = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.lstm, self.drop = nn.LSTM(8, 8, dropout=0.5, batch_first=True), {drop}
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, x):
+        return self.head(self.drop(self.lstm(x.reshape(len(x), 8, 8))[0][:, -1]))
+"""
+
+
+@pytest.mark.filterwarnings("ignore:dropout option adds dropout after all but last")
+def test_dropout_of_a_recurrent_network_of_one_layer_is_said_to_do_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file, drop in (("bare", "nn.Identity()"), ("dropping", "nn.Dropout(0.5)")):
+        (here / f"{file}.py").write_text(ONE_LAYER.format(drop=drop))
+    why = "torch's dropout of a recurrent network of one layer (lstm) does nothing"
+    assert f"has no dropout layer that could become a site of dropout=standard, because {why}" in error(
+        capsys, "model.target=bare:Net"
+    )
+    assert "(torch's, in a recurrent network of one layer, does nothing)" in error(
+        capsys, "model.target=bare:Net", "dropout=own"
+    )
+    said = dropbench(capsys, "train", "model=module", "model.target=dropping:Net", *SHORT, "--dry-run")
+    assert said.code == 0 and f"Warning: model=module: {why}" in " ".join(said.err.split()), said.err
 
 
 def test_a_network_that_ends_its_process_costs_a_sentence(here: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.models.found.current import Current, Heard
-from dropbench.models.found.outputs import single
+from dropbench.models.found.outputs import heads, single
 from dropbench.models.found.place import Place, place
 from dropbench.sites import Kind, Site
 
@@ -44,14 +44,15 @@ class Found:
     """The results of trial passes.
 
     places: the places of a module's sites by submodule and call. idle: submodules with their own rate that were never called.
-    parts: submodules that were called and output a tensor, or several of which the first is one. single: the name of an output
-    of the module that is a single number, which training does not use.
+    parts: submodules that were called and output a tensor, or several of which the first is one. single, heads: the name of an
+    output of the module that is a single number, and of those beside the logits that have their shape; training uses neither.
     """
 
     places: dict[tuple[str, int], Place]
     idle: tuple[str, ...]
     parts: tuple[str, ...]
     single: str | None
+    heads: tuple[str, ...]
 
 
 def find(
@@ -74,7 +75,7 @@ def find(
     prefix : str
         The prefix of its parameters' names in the model that holds it.
     """
-    heard, readers, parts, singles = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
+    heard, readers, parts, outputs = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
     calls = {(h.by.name, h.call): h for h in heard[1]}
     places: dict[tuple[str, int], Place] = {}
     for two in heard[0]:
@@ -96,9 +97,8 @@ def find(
             places[key] = found
     placed = {name for name, _ in places}
     idle = tuple(name for name in dropping if name not in placed)
-    return Found(
-        _in_depth(places), idle, tuple(name for name, _ in net.named_modules() if name in parts[0]), singles[0]
-    )
+    called = tuple(name for name, _ in net.named_modules() if name in parts[0])
+    return Found(_in_depth(places), idle, called, single(outputs[0]), heads(outputs[0]))
 
 
 def copied(net: nn.Module, current: Current) -> tuple[nn.Module, Current]:
@@ -113,11 +113,11 @@ def copied(net: nn.Module, current: Current) -> tuple[nn.Module, Current]:
 
 def _dry(
     net: nn.Module, current: Current, forward: Forward, x: Tensor
-) -> tuple[list[Heard], dict[tuple[str, int], str], set[str], str | None]:
+) -> tuple[list[Heard], dict[tuple[str, int], str], set[str], Any]:
     """Tries one forward pass.
 
     Returns the calls of taken submodules, for each call whose output only one layer reads that layer's weights, the names of
-    all submodules that output a tensor, and the name of an output that is a single number.
+    all submodules that output a tensor, and the module's output.
     """
     module, its = copied(net, current)
     heard: list[Heard] = []
@@ -152,8 +152,8 @@ def _dry(
             made[id(out)] = function
 
     with torch.no_grad(), _hooked(module, before, after), its.of(None):
-        lone = single(forward(module.train(), x))
-    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}, gave, lone
+        output = forward(module.train(), x)
+    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}, gave, output
 
 
 @contextmanager

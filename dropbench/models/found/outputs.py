@@ -5,6 +5,7 @@ It also checks whether their shape fits the data.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,20 @@ def single(output: Any) -> str | None:
     )
     numbers = (name for name, part in named if isinstance(part, Tensor) and part.ndim == 0 and part.is_floating_point())
     return next((f"'{name}'" if isinstance(name, str) else f"output {name}" for name in numbers), None)
+
+
+def heads(output: Any) -> tuple[str, ...]:
+    """Returns the names of the outputs beside the logits that have their shape, as those of auxiliary heads have."""
+    first = logits(output)
+    if first is None or isinstance(output, Tensor):
+        return ()
+    if isinstance(output, (list, tuple)):  # a named tuple has names, other outputs are counted
+        named = list(zip(getattr(output, "_fields", itertools.count(1)), output, strict=False))
+    else:
+        named = list((output if isinstance(output, Mapping) else getattr(output, "__dict__", {})).items())
+    others = [(name, part) for name, part in named if isinstance(part, Tensor) and part is not first]
+    told = [name if isinstance(name, str) else f"output {name}" for name, part in others if part.shape == first.shape]
+    return tuple(told)
 
 
 def described(output: Any) -> str:
