@@ -15,6 +15,7 @@ from dropbench.cli.training import trained
 from dropbench.cli.work import arranged
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.settings import OF_RAY, OF_TRAIN, RAY
+from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composed
@@ -102,7 +103,22 @@ def one_run(
     for note in work.notes:
         shown.note(note)
     (stored,) = trained(plan, work, store, shown, policy, before)
+    _say_of_few(stored.record.n.get("test", _FEW), shown)
     return stored.record, stored.folder
+
+
+_FEW = 30
+"""Of fewer test examples than this, the standard error of an accuracy can be 9 points and more."""
+
+
+def _say_of_few(tested: int, shown: Shown) -> None:
+    """Warn if a run was tested on so few examples that its scores say next to nothing."""
+    if 0 < tested < _FEW:
+        shown.warning(
+            f"the test scores are of {count(tested, 'example')}, so they say next to nothing: one answer more or less is "
+            f"{100 / tested:.0f} % of them; test more, with a larger data.test_fraction, or type dropbench sweep with "
+            "'seed=range(0,20)', whose seeds test different examples"
+        )
 
 
 def _config(composed: Composed) -> dict[str, Any]:

@@ -105,3 +105,16 @@ def test_dry_run_shows_what_would_be_trained_and_writes_nothing(bare: Path, caps
     record = json.loads(dropbench(capsys, "train", *TINY, "--json").out)
     assert run["run_id"] == record["run_id"]
     assert "nothing is left to train" in dropbench(capsys, "train", *TINY, "--dry-run").out
+
+
+def test_scores_of_two_examples_are_said_to_say_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for rows, few in ((12, True), (300, False)):
+        table = "".join(f"{i},{i * 7 % 5},{i % 2}\n" for i in range(rows))
+        Path(f"t{rows}.csv").write_text(f"a,b,y\n{table}")
+        words = ("data=csv", f"data.path=t{rows}.csv", "data.target=y", "train.epochs=1", "device=cpu")
+        said = dropbench(capsys, "train", *words)
+        assert said.code == 0
+        assert ("the test scores are of 2 examples, so they say next to nothing" in said.err) == few
