@@ -165,9 +165,8 @@ def name_arms(frame: pd.DataFrame, baselines: Collection[str] = ()) -> list[Arm]
     tell_apart(with_setting)
     tell_apart(with_keys)
     tell_apart(lambda i, _: f"{labels[i]} #{firsts[i]['arm_id']}")
-    rows: Iterable[int] = range(len(firsts))  # the plan's order
-    if not names[0]:
-        rows = sorted(rows, key=lambda i: (dropouts[i] != NONE, order(labels[i])))
+    planned = range(len(firsts))  # the plan's
+    rows = planned if names[0] else sorted(planned, key=lambda i: (dropouts[i] != NONE, order(labels[i])))
     return [Arm(names[i], firsts[i]["arm_id"], dropouts[i], settings[i], labels[i], besides[i]) for i in rows]
 
 
