@@ -28,7 +28,7 @@ LEAVES = {"errors", "identity", "kept", "process", "settings", "spec", "seeds", 
 command, and the processes of a command."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "__init__": {"api", "errors", "execute", "hardware", "report"},
+    "__init__": {"api", "errors", "execute", "hardware", "process", "report"},
     "__main__": {"cli"},
     "api": {"cli", "config", "data", "engine", "execute", "planning", "report", "store"},
     "checks": {"dropout", "engine", "sites", "store"},
