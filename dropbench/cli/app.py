@@ -218,7 +218,7 @@ def sweep(
     from dropbench.cli.together import check_sweep
     from dropbench.execute.failure_policy import FailurePolicy
 
-    check_sweep(estimate=estimate, dry_run=dry_run, detach=detach, fail_fast=fail_fast, max_failures=max_failures)
+    check_sweep(estimate=estimate, dry_run=dry_run, fail_fast=fail_fast, max_failures=max_failures)
     raise typer.Exit(
         sweep(
             overrides or [],

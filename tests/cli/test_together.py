@@ -14,7 +14,6 @@ from terminal import dropbench
     [
         ("sweep study=three_arm --estimate", "--estimate is for --dry-run"),
         ("sweep study=three_arm --no-estimate", "--no-estimate is for --dry-run"),
-        ("sweep study=three_arm --dry-run --detach", "leave out --detach"),
         ("sweep study=three_arm --fail-fast --max-failures 3", "type one of the two"),
         ("train --cfg --dry-run", "type one of the two"),
         ("report --confirm --out report.md", "leave out --format, --json, --out and --wide"),
