@@ -43,9 +43,8 @@ def _tried(name: str, metric: MetricSpec, outline: Outline) -> str | None:
     classes = outline.n_classes
     n = min(max(6, 2 * classes), _MOST)
     generator = torch.Generator().manual_seed(0)
-    output = torch.randn(
-        _RUNS, n, classes, generator=generator
-    ).abs()  # of numbers with a variance, the second is no negative
+    # Of predicted numbers with a variance the second is a variance, so no number here is negative.
+    output = torch.randn(_RUNS, n, classes, generator=generator).abs()
     targets = torch.arange(n).expand(_RUNS, n)
     with torch.no_grad():
         values = measure(output, targets % classes if outline.task == "classify" else targets.float(), **metric.options)

@@ -23,7 +23,9 @@ def number(logits, targets):
 def right(logits, targets):
     return (logits.argmax(-1) == targets).float().mean(1)
 """
-YAML = "# mine\n{0}:\n  _target_: planned_metrics.{0}\n  name: {0}\n  version: 1\n  direction: higher\n  range: [0, 1]\n"
+YAML = (
+    "# mine\n{0}:\n  _target_: planned_metrics.{0}\n  name: {0}\n  version: 1\n  direction: higher\n  range: [0, 1]\n"
+)
 
 
 @pytest.mark.parametrize(
