@@ -12,6 +12,7 @@ from terminal import dropbench
 
 from dropbench import report
 from dropbench.report import Questions
+from dropbench.report.output.page.matrix import overall
 from dropbench.report.tables.finding import finding
 from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.store import Course, Rule, StoredStage
@@ -85,6 +86,16 @@ def test_the_answer_is_that_of_the_fresh_seeds(folder: Any, store: Any) -> None:
     assert "under fresh seeds" in next(f for f in told.facts if f.name == "Best").detail
     (rule,) = (d for d in first.diagnosis or () if CHOSEN in d.arms)
     assert rule.rule == "fresh seeds" and rule.advice.startswith("keep none") and not rule.steps
+
+
+@pytest.mark.parametrize(
+    ("gain", "says"), [(0.0, ", but not under fresh seeds"), (0.05, ", under fresh seeds too in 1 of 1 asked again")]
+)
+def test_the_heading_over_all_comparisons_says_what_fresh_seeds_said(
+    folder: Any, store: Any, gain: float, says: str
+) -> None:
+    folder(0.05, gain)
+    assert overall(report.build([store.root]).comparisons).endswith(f"an arm does better than its baseline{says}")
 
 
 def test_what_fresh_seeds_settle_is_not_asked_again(folder: Any, store: Any) -> None:

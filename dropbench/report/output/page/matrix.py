@@ -10,6 +10,7 @@ from dropbench.report.output.page.chart import KINDS
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.facts import DOWNWARDS, UPWARDS, has_learned_nothing, size
+from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.values import count, plain
 
 MOST = 40
@@ -78,8 +79,19 @@ def overall(comparisons: Sequence[Comparison]) -> str:
         return f"In {count(n, 'comparison')} no arm is confirmed to differ from its baseline"
     better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")
     some = f"In {'all' if ups == n else ups} of {n} comparisons an arm does {better} than its baseline"
-    first = some if ups else f"In {n} comparisons no arm does {better} than its baseline"
+    first = f"{some}{_under_fresh(told)}" if ups else f"In {n} comparisons no arm does {better} than its baseline"
     return first + (f"; in {'all' if downs == n else downs} of them an arm does {worse}" if downs else "")
+
+
+def _under_fresh(told: Sequence[Comparison]) -> str:
+    """Return what fresh seeds say where an arm did better, as a clause; empty if none were trained."""
+    asked = [fresh for c in told if _any(c, UPWARDS) and (fresh := under_fresh_seeds(c))]
+    held = sum(any(k.confirmed and k.direction in UPWARDS for k in fresh.values()) for fresh in asked)
+    if not asked:
+        return ""
+    return (
+        ", but not under fresh seeds" if not held else f", under fresh seeds too in {held} of {len(asked)} asked again"
+    )
 
 
 def _any(c: Comparison, ways: Sequence[str]) -> bool:
