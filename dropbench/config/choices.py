@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropbench.config.options import called, group_of, options
+from dropbench.config.own_file import own_file, own_network
 from dropbench.config.regularizers import NONE, elsewhere
 from dropbench.config.several import GROUP, OWN_RATES, RECIPE, names_of, recipe
 from dropbench.errors import UsageError, nearest
@@ -82,23 +83,12 @@ def _check_text(group: str, name: str, file: Path) -> None:
 def _no_option(group: str, name: str, known: Sequence[str], extra: Sequence[Path]) -> str:
     kind = group.rpartition("/")[2]
     meant = " or ".join(f"{group}={option}" for option in called(group, name, extra))
-    if group == "data" and (own := _own_file(name)) is not None:
-        return f"data={name} looks like a file of yours, and data takes the name of a data set; type {own}"
+    own = own_file(name) if group == "data" else own_network(name) if group == "model" else None
+    if own is not None:
+        one = "data set" if group == "data" else group
+        return f"{group}={name} looks like a file of yours, and {group} takes the name of a {one}; type {own}"
     if group == GROUP and (rate := number(name)) is not None and 0 <= rate < 1:
         typed = "dropout=none" if rate == 0 else f"dropout.rate={name}"
         return f"dropout={name}: dropout takes the name of a variant, such as standard; type {typed}"
     near = f"here it is called {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)
     return f"{group}={name}: there is no such {kind}; {near}"
-
-
-_FILES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}
-"""The endings of files, and the data set that reads each."""
-
-
-def _own_file(name: str) -> str | None:
-    """Returns what to type for data in a file or folder of the user; None if the name does not look like one."""
-    path = Path(name)
-    unpacked = path.with_suffix("") if path.suffix in (".gz", ".bz2", ".xz") else path
-    if (kind := _FILES.get(unpacked.suffix.lower())) is not None:
-        return f"data={kind} data.path={name}" + ("" if kind == "npz" else " data.target=COLUMN")
-    return f"data=image_folder data.path={name}" if "/" in name and path.is_dir() else None

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.forbidden import refuse
+from dropbench.config.mistyped import check_blanks, told
 from dropbench.config.options import GROUPS
 from dropbench.config.paths import FILES, PATHS, names_file, plain_path
 from dropbench.config.typed import quoted
@@ -38,6 +39,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     UsageError
         For an override that cannot be parsed, and for one that sets what the command line may not set: see `forbidden`.
     """
+    check_blanks(overrides)
     parsed = [_override(line) for line in overrides]
     for override in parsed:
         refuse(override)
@@ -46,8 +48,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 def _override(line: str) -> Override:
     if "=" not in line[1:] or line.startswith("~"):
-        such = "dropout=none" if line.startswith("~") else "dropout.rate=0.5"  # Hydra's ~ removes a choice
-        raise UsageError(f"'{line}' is not a setting; write key=value, such as {such} (or see --help)")
+        raise UsageError(told(line))
     key, _, typed = line.partition("=")
     if key.lstrip("+") in PATHS:
         plain_path(key.lstrip("+"), typed)
