@@ -90,5 +90,7 @@ def _no_option(group: str, name: str, known: Sequence[str], extra: Sequence[Path
     if group == GROUP and (rate := number(name)) is not None and 0 <= rate < 1:
         typed = "dropout=none" if rate == 0 else f"dropout.rate={name}"
         return f"dropout={name}: dropout takes the name of a variant, such as standard; type {typed}"
+    if group == "study" and "/" not in name:
+        known = [option for option in known if "/" not in option]  # studies in folders are too many to list
     near = f"here it is called {meant}" if meant else elsewhere(group, name, extra) or nearest(name, known)
     return f"{group}={name}: there is no such {kind}; {near}"

@@ -25,6 +25,7 @@ from dropbench.config.shape import check_budget, check_names, checked_tree
 from dropbench.config.specs import settings_of, spec_of, study_of
 from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
 from dropbench.config.study_spec import StudySpec
+from dropbench.config.swept import first, holds_list
 from dropbench.config.typed import setting, text
 from dropbench.errors import UsageError
 from dropbench.identity import BESIDE, HOST
@@ -137,6 +138,16 @@ class Composer:
         if study is not None and self._arms is not None:
             study = study.model_copy(update=dict(zip(("arms", "baseline"), self._arms, strict=True)))
         return Composed(spec, settings_of(tree), study, asked, needs)
+
+    def takes_list(self, key: str, overrides: Sequence[Override]) -> bool:
+        """Returns whether the value of a key is a list, for the first of the options that these overrides choose."""
+        picked = {o.key_or_group: first(o) for o in overrides if group_of(o.key_or_group)}
+        try:
+            parsed = self._parsed([f"{group}={text(one)}" for group, one in picked.items() if one is not None])
+            with self._explaining(parsed):
+                return holds_list(key, self._files(parsed).plain)
+        except UsageError:  # composing raises it again
+            return False
 
     def check_all_met(self) -> None:
         """Raises UsageError if a key was typed for a regularizer that none of the composed runs has."""

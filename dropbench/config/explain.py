@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -109,7 +110,9 @@ def _no_key(
     group = several.SCHEDULE if group_of(group) == several.SCHEDULE else group
     if key == "dropout.rate":
         return no_rate(leaves.get("dropout.name"))
-    if group in GROUPS and (owners := _having(last, options(group, extra))):
+    own = [k.rpartition(".")[2] for k in leaves if k.startswith(f"{parent}.") and not k.endswith("_target_")]
+    mistyped = difflib.get_close_matches(last, own, n=1, cutoff=0.8)  # though another option may have such a key
+    if group in GROUPS and not mistyped and (owners := _having(last, options(group, extra))):
         return f"'{key}' is not a key of {group}={leaves.get(f'{parent}.name')}; it belongs to {group}={' or '.join(owners)}"
     if not parent and (whole := [k for k in (*GROUPS, *leaves) if k.endswith((f"/{key}", f".{key}"))]):
         return f"'{key}' is not a key here; write {' or '.join(f'{k}={value}' for k in whole)}"

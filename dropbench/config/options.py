@@ -41,14 +41,17 @@ def text_of(file: Path) -> str:
 
 
 def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
-    """Returns the options for which `name` is another name, by a line `# also called: drop_path, droppath` in their files."""
+    """Returns the options for which `name` is another name, by a line `# also called: drop_path, droppath` in their files.
+
+    Also those that are called so except for capitals, signs and their folder: `None`, `three-arm`.
+    """
     names = []
     for option, file in options(group, extra).items():
         line = next(
             (t for t in text_of(file).splitlines() if t.startswith("# also called: ")),
             "",
         )
-        if _bare(name) in (_bare(word) for word in line.partition(": ")[2].split(",")):
+        if _bare(name) in map(_bare, (option.rpartition("/")[2], *line.partition(": ")[2].split(","))):
             names.append(option)
     return names
 

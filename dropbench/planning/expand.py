@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dropbench.config import grammar, sweeps
+from dropbench.config import grammar, sweeps, swept
 from dropbench.config.compose import Composed, Composer
 from dropbench.config.several import OWN_RATES, without_others
 from dropbench.config.typed import command, words_of
@@ -46,16 +46,19 @@ def points(overrides: Sequence[str], composer: Composer, most: int = sweeps.MOST
             known[but_seed] = with_own(point, composer)
         return {**known[but_seed], **seed}
 
-    return without_others(list(map(whole, sweeps.expand(_parsed(overrides), composer.options, most))), composer.extra)
+    return without_others(
+        list(map(whole, sweeps.expand(_parsed(overrides, composer), composer.options, most))), composer.extra
+    )
 
 
 def one_point(overrides: Sequence[str], composer: Composer) -> dict[str, str]:
     """Returns the overrides of a single run, by key. Raises UsageError for a grid and for a study, which are several runs."""
-    parsed = _parsed(overrides)
+    parsed = _parsed(overrides, composer)
     for override in parsed:
         if override.is_sweep_override() or (override.key_or_group == "study" and override.value() is not None):
             again = command("sweep", *words_of("--conf", composer.extra), *overrides)
-            raise UsageError(f"{override.input_line}: this is more than one run; type: {again}")
+            typed = str(override.input_line)
+            raise UsageError(f"{typed}: this is more than one run; type: {again}{swept.decimal(typed)}")
     (point,) = sweeps.expand(parsed, composer.options)
     return with_own(point, composer)
 
@@ -99,11 +102,16 @@ def _seeds(typed: str, composer: Composer, most: int) -> list[dict[str, str]]:
         raise UsageError(f"study.seed={typed}: {error}") from error
 
 
-def _parsed(overrides: Sequence[str]) -> list[Override]:
+def _parsed(overrides: Sequence[str], composer: Composer) -> list[Override]:
     parsed = grammar.parse(overrides)
-    repeated = [k for k, n in Counter(o.key_or_group for o in parsed).items() if n > 1]
-    if repeated:
-        raise UsageError(f"'{repeated[0]}' is given more than once; write several values as {repeated[0]}=a,b")
+
+    def takes_list(key: str) -> bool:
+        return composer.takes_list(key, parsed)
+
+    for key in (k for k, n in Counter(o.key_or_group for o in parsed).items() if n > 1):
+        values = [str(o.input_line).partition("=")[2] for o in parsed if o.key_or_group == key]
+        raise UsageError(swept.more_than_once(key, values, takes_list(key)))
+    swept.check_sweeps(parsed, takes_list)
     for override in parsed:
         if override.key_or_group == "device" and sweeps.swept(override):  # the device is not part of a run
             typed = str(override.input_line).partition("=")[2]

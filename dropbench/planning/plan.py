@@ -13,6 +13,7 @@ from dropbench.config.parts import function_of
 from dropbench.config.paths import check_results
 from dropbench.config.study_spec import Check, Claim, Program, StudySpec
 from dropbench.config.sweeps import MOST_RUNS, check_count
+from dropbench.config.swept import explaining_decimals
 from dropbench.errors import UsageError, nearest
 from dropbench.hardware.blas import one_thread
 from dropbench.planning.budget import epochs_of
@@ -115,7 +116,8 @@ def _plan(
 ) -> Plan:
     by_glob = any("glob(" in text for text in overrides)
     forget_dead()
-    runs, coinciding, died = _composed(grid, by_glob, composer, most)
+    with explaining_decimals(overrides):
+        runs, coinciding, died = _composed(grid, by_glob, composer, most)
     composer.check_all_met()
     first = runs[0].composed
     _find_functions(first.study)
