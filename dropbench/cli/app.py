@@ -23,7 +23,10 @@ _MISTAKE: Any = typer.BadParameter.__bases__[0]
 
 
 class _Commands(TyperGroup):
-    """The commands; if an unknown one is a part of `list` or `runs`, or has another name, the message says what to type."""
+    """The commands; if an unknown one is a part of `list` or `runs`, or has another name, the message says what to type.
+
+    So it does for an option that a command does not have.
+    """
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -39,6 +42,17 @@ class _Commands(TyperGroup):
             )
             if typed is not None:
                 error.message = f"{error.message.rstrip('.')}. Did you mean '{typed}'?"
+            raise
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        args = [*ctx._protected_args, *ctx.args]
+        try:
+            return super().invoke(ctx)
+        except _MISTAKE as error:
+            from dropbench.cli.no_option import explain
+
+            explain(error, args)
             raise
 
 

@@ -15,7 +15,7 @@ from dropbench.values import number, written
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-_COUNTS = ("seeds", "n_seeds", "num_seeds", "runs", "n_runs", "num_runs", "repeats", "replicates")
+COUNTS = ("seeds", "n_seeds", "num_seeds", "runs", "n_runs", "num_runs", "repeats", "replicates")
 """Keys that there are not, and that people type for the number of seeds."""
 _COMMA = re.compile(r"(\d+),(\d+)")
 _NAMES_NONE = ("none", "null")
@@ -28,7 +28,7 @@ def check_sweeps(overrides: Sequence[Override], takes_list: Callable[[str], bool
     """
     for override in overrides:
         key, typed = override.key_or_group, str(override.input_line).partition("=")[2]
-        if key in _COUNTS:
+        if key in COUNTS:
             seeds = f"range(0,{typed})" if typed.isdecimal() else typed.strip("[]")
             raise UsageError(f"'{key}' is not a key here; {_to_type(f'seed={seeds}')}")
         if not (values := _bare(override)):

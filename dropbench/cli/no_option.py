@@ -1,0 +1,95 @@
+"""What to type in place of an option that a command does not have, or of a value that it does not take."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Sequence
+from typing import Any
+
+_OTHER_NAMES = {"--output": "--out", "--outfile": "--out", "--minutes": "--max-minutes", "--max-minutes": "--minutes"}
+"""Names that people type for options of dropbench."""
+_OF_SETTINGS = {
+    "out": "results",
+    "output": "results",
+    "output_dir": "results",
+    "learning_rate": "lr",
+    "label": "target",
+}
+"""Names that people type for settings."""
+_GROUPS = ("train", "dropout", "data", "model", "execute")
+"""The groups whose keys are looked for, in this order."""
+
+
+def explain(error: Any, args: Sequence[str]) -> None:
+    """Rewrite the message of an error of click about an option, if it is known what was meant.
+
+    Parameters
+    ----------
+    error : click.UsageError
+        An unknown option, a wrong value, or another mistake, which stays as it is.
+    args : sequence of str
+        The words of the command line.
+    """
+    if hasattr(error, "possibilities"):
+        if (typed := _instead(error.option_name, error.ctx.command.params, args)) is not None:
+            error.message, error.possibilities = f"No such option: {error.option_name}; {typed}", None
+    elif (
+        kind := re.match(r"Input should be a valid (number|integer)", str(getattr(error, "message", "")))
+    ) is not None:
+        value = next((v for option in error.param.opts if (v := _value(option, args)) is not None), "it")
+        point = f"; write {value.replace(',', '.')}, with a point" if re.fullmatch(r"\d+,\d+", value) else ""
+        error.message = f"{value!r} is not a {'number' if kind[1] == 'number' else 'whole number'}{point}"
+    elif "Input should be" in str(getattr(error, "message", "")):
+        error.message = error.message.replace("Input should be", "it must be")
+
+
+def _instead(option: str, params: Sequence[Any], args: Sequence[str]) -> str | None:
+    """Return what to write in place of an unknown option; None if nothing is known by this name."""
+    if (other := _OTHER_NAMES.get(option)) in {name for p in params for name in p.opts}:
+        return f"did you mean {other}?"
+    takes: set[str] = {p.name for p in params} & {"overrides", "arguments"}
+    value = _value(option, args)
+    return _setting(option.lstrip("-").replace("-", "_"), "..." if value is None else value, takes) if takes else None
+
+
+def _value(option: str, args: Sequence[str]) -> str | None:
+    """Return the value that is typed for an option, as `--epochs 5` or `--epochs=5`; None if there is none."""
+    for word, after in zip(args, [*args[1:], "-"], strict=True):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option and not after.startswith("-"):
+            return after
+    return None
+
+
+def _setting(name: str, value: str, takes: Collection[str]) -> str | None:
+    """Return a sentence with the setting, or filter, that an option may mean; None if no key has this name."""
+    from dropbench.config.options import GROUPS, KEYS
+    from dropbench.config.own_file import own_file
+    from dropbench.config.regularizers import meant
+    from dropbench.config.swept import COUNTS
+    from dropbench.values import number
+
+    name = _OF_SETTINGS.get(name, name)
+    if name == "results" and "arguments" in takes:  # a report takes folders by themselves
+        return f"a folder needs no option: write {shlex.quote(value)}"
+    if name in COUNTS:
+        return f"write {shlex.quote(f'seed=range(0,{value})')}"
+    if name == "data" and (own := own_file(value)) is not None:
+        return f"write {own}"
+    if name == "dropout" and number(value) is not None:
+        name = "rate"
+    if name in (*KEYS, *GROUPS):
+        return f"settings have no dashes: write {shlex.quote(f'{name}={value}')}"
+    if keys := [f"{group}.{name}" for group in _GROUPS if _has(group, name)]:
+        return f"settings have no dashes: write {' or '.join(shlex.quote(f'{key}={value}') for key in keys)}"
+    return meant(name, value, (), ())
+
+
+def _has(group: str, name: str) -> bool:
+    """Return whether the file of any option of a group sets a key."""
+    from dropbench.config.options import conf_dir, text_of
+
+    files = (conf_dir() / group).glob("*.yaml")
+    return any(re.search(rf"^{re.escape(name)}:", text_of(file), re.MULTILINE) for file in files)
