@@ -172,6 +172,11 @@ def of_frame(
         {"target": [target], "group": _one(group), "time": _one(time), "weight": _one(weight), "drop": drop}
         | {"categorical": categorical, "numeric": numeric, "ids": ids or ()},
     )
+    if group is not None and time is not None:
+        raise UsageError(
+            f"data.group={group} data.time={time}: rows are split by groups or by time, not by both; leave out "
+            f"data.time={time}, or write data.drop=[{group}] in place of data.group={group}"
+        )
     notes: list[str] = []
     told_of = ~frame[target].isna().to_numpy()
     if not told_of.all():
@@ -212,12 +217,30 @@ def of_frame(
 
 
 def described(root: Path, options: Mapping[str, Any]) -> tuple[Column, ...]:
-    """Returns all columns of a file for `dropbench list columns`; the target is optional. Raises the same errors as `table`."""
+    """Returns all columns of a file for `dropbench list columns`; the target is optional. Raises the same errors as `table`.
+
+    A column that is no input may hold anything; if it could not be one, its kind is `other`.
+    """
     writing = read.Writing(options.get("decimal"), options.get("encoding"))
     frame, _ = _frames(read.found("data.path", options.get("path"), root, "csv"), None, writing)
     kinds = {key: tuple(options.get(key) or ()) for key in ("categorical", "numeric")}
     ids = options.get("ids")
-    return columns_of(frame, **kinds, ids=None if ids is None else tuple(ids))
+    apart = {role: _one(options.get(role)) for role in ("target", "group", "weight")} | {
+        "drop": options.get("drop") or ()
+    }
+    _check_roles(list(frame.columns), apart | {"time": _one(options.get("time"))} | kinds | {"ids": ids or ()})
+    no_inputs = {name for role, names in apart.items() if role != "target" for name in names}
+    inputs = [name for name in frame.columns if name not in no_inputs]
+    found = {c.name: c for c in columns_of(frame[inputs], **kinds, ids=None if ids is None else tuple(ids))}
+    return tuple(found.get(name) or _beside(frame[[name]]) for name in frame.columns)
+
+
+def _beside(frame: pd.DataFrame) -> Column:
+    """Returns the only column of a frame, which is no input."""
+    try:
+        return columns_of(frame, categorical=(), numeric=(), ids=())[0]
+    except UsageError:
+        return Column(frame.columns[0], "other", int(frame.iloc[:, 0].isna().sum()))
 
 
 def _frames(file: Path, test: Path | None, writing: read.Writing) -> tuple[pd.DataFrame, NDArray[np.bool_]]:

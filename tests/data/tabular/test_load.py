@@ -236,6 +236,25 @@ def test_the_columns_of_a_file_without_its_target(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_column_that_is_left_out_may_hold_anything(tmp_path: Path) -> None:
+    days = [f"{1 + i % 28:02d}.03.{1990 + i // 28}" for i in range(N)]
+    loaded(tmp_path, mixed(N).assign(day=days), drop=["day"])
+    with pytest.raises(UsageError, match=r"leave them out: data\.drop=\[day\]"):
+        described(tmp_path, {"path": "my.csv"})
+    for role in ({"drop": ("day",)}, {"group": "day"}):
+        found = described(tmp_path, {"path": "my.csv", **role})
+        assert {c.name: c.kind for c in found}["day"] == "other"
+    with pytest.raises(UsageError, match=r"data\.drop: there is no column 'dya'; did you mean 'day'"):
+        described(tmp_path, {"path": "my.csv", "drop": ("dya",)})
+
+
+def test_groups_and_times_are_told_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"leave out data\.time=day, or write data\.drop=\[colour\] in place of data\.group"
+    ):
+        loaded(tmp_path, mixed(N), group="colour", time="day")
+
+
 def test_inputs_that_do_not_fit_are_told_before_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A category of many values makes much of a small file: 300 inputs of each of 900 rows, in 900 lines of a few letters."""
     many = pd.DataFrame({"zip": [f"z{i % 300}" for i in range(900)], "age": range(0, 9000, 10), "y": [0, 1] * 450})
