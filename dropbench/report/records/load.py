@@ -15,7 +15,10 @@ from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store
 from dropbench.store.epochs import Epochs, epochs_of, monitored
 from dropbench.store.index import Index
 
-RUN_SOMETHING = "to train some runs, type: dropbench sweep study=three_arm"
+RUN_SOMETHING = (
+    "to train some runs, type: dropbench sweep study=three_arm, or for a table of yours: "
+    "dropbench advise data=csv data.path=my.csv data.target=COLUMN"
+)
 
 
 @dataclass
