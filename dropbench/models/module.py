@@ -8,6 +8,7 @@ from dropbench instead of dropping by themselves (`found/parts.py`). Trial forwa
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -22,7 +23,7 @@ from pydantic import BeforeValidator
 from torch import Tensor, nn
 
 from dropbench.errors import UsageError, nearest
-from dropbench.models.found.arguments import Missing, completed, likely
+from dropbench.models.found.arguments import Missing, completed, fixed_size, likely
 from dropbench.models.found.current import Current, Taken
 from dropbench.models.found.finding import Found, copied, find
 from dropbench.models.found.outputs import Misfit, check, logits
@@ -37,6 +38,13 @@ from dropbench.values import word
 Input = Literal["auto", "image", "flat", "sequence", "tokens"]
 _PREFIX = "net."
 _AXES = {"image": "CHW", "flat": "F", "sequence": "TF"}
+_SIZES = {
+    "image": r"to have \d+ channels",
+    "flat": "mat1 and mat2",
+    "sequence": "mat1 and mat2|input_size",
+    "tokens": "index out of range",
+}
+"""By the form of an example, what torch says if a layer takes another size than that of its input."""
 _known: dict[tuple[Any, ...], Found] = {}
 """A cache of what was found in networks; the key holds everything that the result depends on."""
 
@@ -275,12 +283,22 @@ def _no_view(failed: Sequence[tuple[Any, Exception]], task: str, target: str, ty
     elif "CUDA" in texts[0] or "same device" in texts[0]:
         hint = "dropbench moves network and data by itself: leave out .cuda() and .to(device)"
     elif any(frame.f_code is _forward.__code__ for frame, _ in walk_tb(error.__traceback__)):
-        size = f" of the shape [B, {', '.join(map(str, shape))}]" if len(raised) == 1 and shape.view != "tokens" else ""
-        kind = "int64" if shape.view == "tokens" else "float32"
-        hint = f"its forward gets one tensor, {kind}{size}, and model.input sets the form of an example"
+        hint = _given(raised, get_object(target))
     else:
         hint = "model.args sets its arguments"
     return UsageError(f"model=module: {target} cannot be called on these data{told}; {hint}")
+
+
+def _given(raised: Sequence[tuple[Any, Exception]], make: Any) -> str:
+    """Returns what a network's forward gets and, if a layer of it has another size, how the network can have this one."""
+    first = raised[0][0]
+    size = f" of the shape [B, {', '.join(map(str, first))}]" if len(raised) == 1 and first.view != "tokens" else ""
+    kind = "int64" if first.view == "tokens" else "float32"
+    told = f"its forward gets one tensor, {kind}{size}, and model.input sets the form of an example"
+    misfits = (shape for shape, error in raised if re.search(_SIZES.get(shape.view, "$^"), str(error)))
+    for name, value in filter(None, (fixed_size(make, shape.view, shape) for shape in misfits)):
+        return f"{told}; to fit any data, let its __init__ take {name} (here {value}), which dropbench fills in: docs/models.md"
+    return told
 
 
 def shortened(error: Exception, most: int = 160) -> str:

@@ -296,3 +296,13 @@ def test_the_example_of_the_documentation(here: Path, capsys: pytest.CaptureFixt
     short = ("data.n_train=40", "train.epochs=1", "seed=0", "execute.workers=1", "device=cpu")
     for words in sweeps:
         assert dropbench(capsys, *(word for word in words if not word.startswith("seed=")), *short).code == 0
+
+
+def test_a_layer_of_a_fixed_size_is_told_which_argument_to_take(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "from torch import nn\n\n\nclass Net(nn.Sequential):\n    def __init__(self{}):\n"
+    text += "        super().__init__(nn.Linear({}, 8), nn.Dropout(0.5), nn.Linear({}, 10))\n"
+    (here / "fixed.py").write_text(text.format("", 12, 8))
+    (here / "later.py").write_text(text.format(", in_features", "in_features", 9))
+    take = "let its __init__ take in_features (here 64), which dropbench fills in: docs/models.md"
+    assert take in error(capsys, "model.target=fixed:Net")
+    assert "let its __init__" not in error(capsys, "model.target=later:Net")

@@ -130,6 +130,12 @@ def untold(make: Callable[..., Any], given: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def fixed_size(make: Callable[..., Any], view: str, shape: Sequence[int]) -> tuple[str, int] | None:
+    """Returns the size of these examples and the usual argument for it; None if the network has an argument for it."""
+    names, value = _sizes(view, shape)[0]
+    return None if set(names) & set(inspect.signature(make).parameters) else (names[0], value)
+
+
 def likely(make: Callable[..., Any], view: str, shape: Sequence[int], typed: Mapping[str, Any]) -> list[str]:
     """Returns settings that may be missing: sizes of these examples that differ from the defaults."""
     asked = inspect.signature(make).parameters
