@@ -39,10 +39,14 @@ def _joined(words: Sequence[str]) -> str | None:
     None if nothing belongs to it.
     """
     joined, last = words[0], 0
-    while last + 1 < len(words) and (_open(joined) > 0 or (joined.endswith(",") and "=" not in words[last + 1])):
+    while last + 1 < len(words) and (_open(joined) > 0 or _goes_on(joined, words[last + 1])):
         last += 1
-        joined += ("" if joined.endswith((",", "[")) else " ") + words[last]
+        joined += ("" if joined.endswith((",", "[")) or words[last].startswith(",") else " ") + words[last]
     return joined if last and _open(joined) == 0 else None
+
+
+def _goes_on(text: str, after: str) -> bool:
+    return "=" not in after and (text.endswith(",") or after.startswith(","))
 
 
 def _open(text: str) -> int:
