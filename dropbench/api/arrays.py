@@ -69,7 +69,7 @@ def table_of(x: Any, y: Any, beside: Mapping[str, Any] | None = None) -> Table:
         n_classes=len(target.classes) or 1,
         task=target.task,
         classes=target.classes,
-        notes=() if target.note is None else (target.note,),
+        notes=target.notes,
         **given,
     )
 
@@ -164,23 +164,25 @@ def _target(y: Any) -> Target:
     import numpy as np
     import torch
 
+    from dropbench.data.tabular.alike import asked
     from dropbench.data.tabular.target import FEW, Target
 
     if y.dtype.kind == "f":
         different = np.unique(y)
-        classes = len(different) <= FEW and bool((different == np.floor(different)).all())
+        whole = len(different) <= FEW and bool((different == np.floor(different)).all())
         told = f"y holds {count(len(different), 'different whole number')} as floating-point numbers, which are read as numbers"
-        note = f"{told} to predict; for classes give y.astype(int)" if classes else None
-        return Target("regress", torch.from_numpy(y.astype(np.float32)), (), note)
+        notes = (f"{told} to predict; for classes give y.astype(int)",) if whole else ()
+        return Target("regress", torch.from_numpy(y.astype(np.float32)), (), notes)
     names, places, rows = np.unique(y.astype(str) if y.dtype == object else y, return_inverse=True, return_counts=True)
-    note = None
+    classes = tuple(map(str, names))
+    said = asked("y", "classes", classes)
     if y.dtype.kind in "iu" and len(names) > FEW:
         told = f"y holds {len(names)} different whole numbers, which are read as classes"
         if (rows == 1).any():
             lone = f"and {names[rows == 1][0]} occurs once, so it cannot be both trained on and tested"
             raise UsageError(f"{told}, {lone}; for numbers to predict give y.astype(float)")
-        note = f"{told}; for numbers to predict give y.astype(float)"
-    return Target("classify", torch.from_numpy(places.astype(np.int64)), tuple(map(str, names)), note)
+        said.append(f"{told}; for numbers to predict give y.astype(float)")
+    return Target("classify", torch.from_numpy(places.astype(np.int64)), classes, tuple(said))
 
 
 def _array(values: Any, name: str) -> Any:

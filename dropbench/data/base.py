@@ -72,6 +72,8 @@ class Table:
     times: [N] float64; the latest rows are for test, the ones before for validation, the earliest for training.
     weights: [N] float32, the weight of each row in the training loss.
     notes: what a user should know about how the data were read. Not part of the fingerprint.
+    remedies: notes on rows that should perhaps not be split at random, with what to type; they are told before the other
+        notes, and with an answer once more.
     first_line: for a single file in `files` with one row per line: the line of the first row, from 1; for messages.
     """
 
@@ -98,6 +100,7 @@ class Table:
     times: Tensor | None = None
     weights: Tensor | None = None
     notes: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.val is not None and self.test is None) or (self.train is not None and self.val is None):

@@ -96,7 +96,8 @@ def load(
     if input is None:
         tested = np.isin(np.arange(len(whole)), rows.get("test", ()))
         made = of_frame(_frame(whole), name, tested, target=target, task=task, scale=scale)
-        return replace(made, val=rows.get("val"))
+        other = tuple(f"{remedy} (these are options of data=csv)" for remedy in made.remedies)
+        return replace(made, val=rows.get("val"), remedies=other)
     labels = target_of(_labels(whole, target), _asked(whole, target, task))
     x, axes, words = _examples(whole, input, size, "L" if grey else "RGB", length, min_count)
     return Table(
@@ -112,7 +113,7 @@ def load(
         words=words,
         task=labels.task,
         classes=labels.classes,
-        notes=() if labels.note is None else (labels.note,),
+        notes=labels.notes,
     )
 
 

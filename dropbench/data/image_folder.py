@@ -9,6 +9,7 @@ import torch
 
 from dropbench.data import pictures
 from dropbench.data.base import Table
+from dropbench.data.tabular.alike import asked
 from dropbench.data.tabular.read import check_memory
 from dropbench.errors import UsageError, like, listed
 from dropbench.hardware.ram import ram
@@ -64,7 +65,7 @@ def load(root: Path, download: bool, *, path: str | None = None, size: Positive 
             f"data.path={path}: none of its {len(files)} files can be read as a picture, for instance {unread[0]}"
         )
     rows = {p: torch.tensor([i for i, one in enumerate(parts) if one == p]) for p in ("test", "val") if p in parts}
-    notes = [_unreadable(unread)] if unread else []
+    notes = [*([_unreadable(unread)] if unread else []), *asked(f"data.path={path}", "classes", classes)]
     if "val" in rows and "test" not in rows:
         rows = {"test": rows["val"]}
         notes.append("there is no folder 'test', so 'val' is the test split, and validation is drawn from 'train'")

@@ -75,7 +75,7 @@ def load(root: Path, download: bool, *, path: str | None = None, task: Asked = "
         task=target.task,
         classes=target.classes,
         notes=(
-            *([] if target.note is None else [target.note]),
+            *target.notes,
             *([f"arrays that are not used: {', '.join(unused)}"] if unused else []),
         ),
         train=parts.get("train"),

@@ -189,7 +189,7 @@ def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:
     """Yields notes about how the data were read."""
     for data in {data.model_dump_json(): data for data in {id(s.data): s.data for s in specs}.values()}.values():
         table = load(data, settings)
-        yield from (f"data '{table.name}': {note}" for note in table.notes)
+        yield from (f"data '{table.name}': {note}" for note in (*table.remedies, *table.notes))
 
 
 def _outcomes(named: Sequence[str], specs: Iterable[RunSpec]) -> tuple[str, ...]:

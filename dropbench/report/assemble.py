@@ -9,7 +9,7 @@ from typing import Any
 
 from dropbench.errors import UsageError, nearest
 from dropbench.report.compared import compare, labelled
-from dropbench.report.gathered import Gathered, gather, said_of, unfiltered, with_asked
+from dropbench.report.gathered import Gathered, gather, said_of, unfiltered, with_asked, with_data
 from dropbench.report.records.load import from_store, keep_known
 from dropbench.report.tables import courses, population
 from dropbench.report.tables.arms import Arm, find, quiet
@@ -102,7 +102,7 @@ def pivot(
     """
     gathered, metric = with_asked(_unrepeated(gather(paths, filters, where)), metric)
     runs = gathered.frame.drop_duplicates("run_id")
-    return _told(gathered.report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
+    return _told(with_data(gathered).report, grids=tuple(grids(runs, gathered.measures, rows, cols, metric)))
 
 
 def asked(
@@ -133,7 +133,7 @@ def asked(
     said = said_of(gathered) if beyond else None
     whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
     answers = ask(whole, labels, questions, gathered.report.histories)
-    known = (*gathered.report.notes, *about_runs(whole, answers))
+    known = (*with_data(gathered).report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
 
 
@@ -142,8 +142,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     planned = plan.every_run
     gathered = unfiltered(from_store(store, planned))
     missing = runs_noted.missing(planned, gathered.frame)
-    about = runs_noted.about_data([plan], planned)
-    report = replace(gathered.report, notes=(*gathered.report.notes, *missing, *about))
+    report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)
     frame = with_names(gathered.frame, named([plan])) if plan.arms else gathered.frame

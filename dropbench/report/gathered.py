@@ -102,8 +102,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *apart)))
     shown = set(frame["run_id"])
     plans = [p for p in plans if not p.arms or not shown.isdisjoint(chain(*p.arms.values()))]
-    notes = (*gathered.report.notes, *runs_noted.about_data(plans, shown))
-    report = replace(gathered.report, plans=tuple(plans), runs=frame.drop_duplicates("run_id"), notes=notes)
+    report = replace(gathered.report, plans=tuple(plans), runs=frame.drop_duplicates("run_id"))
     return replace(gathered, report=report, frame=frame)
 
 
@@ -114,6 +113,12 @@ def with_asked(gathered: Gathered, metric: str | None) -> tuple[Gathered, str | 
     return replace(
         gathered, report=replace(report, notes=(*report.notes, *more)), frame=frame, measures=measures
     ), metric
+
+
+def with_data(gathered: Gathered) -> Gathered:
+    """Put what was noted on the data first among the notes; a report of comparisons has it among the notes of each."""
+    told = runs_noted.about_data(gathered.report.plans, set(gathered.frame["run_id"]))
+    return replace(gathered, report=replace(gathered.report, notes=(*told, *gathered.report.notes)))
 
 
 def unfiltered(found: Found) -> Gathered:

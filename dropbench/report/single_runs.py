@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dropbench.report.gathered import gather, with_asked
+from dropbench.report.gathered import gather, with_asked, with_data
 from dropbench.report.tables.notes.runs import skipped
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.runs import runs_of
@@ -23,7 +23,7 @@ def list_runs(
 
     Raises UsageError as `build` does.
     """
-    gathered, metric = with_asked(gather(paths, filters, where), metric)
+    gathered, metric = with_asked(with_data(gather(paths, filters, where)), metric)
     frame, report = gathered.frame, gathered.report
     gathered.measures.resolve(frame, metric)  # raises if no run has it
     notes = tuple(map(plain, (*report.notes, *skipped(report.skipped))))

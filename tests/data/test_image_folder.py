@@ -34,6 +34,13 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+def test_folders_that_differ_only_in_case_are_asked_about(folder: Path) -> None:
+    paint(folder / "Dogs/9.png")
+    paint(folder / "Dogs/8.png")
+    (note,) = loaded(folder).notes
+    assert "has the classes 'Dogs' and 'dogs', which differ only in case or blanks" in note
+
+
 def loaded(folder: Path, **options: Any) -> Table:
     return checked(load(Path("nowhere"), False, path=str(folder), **{"size": SIZE, **options}), "image_folder")
 

@@ -30,6 +30,25 @@ def test_a_column_that_gives_the_target_away(
     for fmt in ("markdown", "html", "json"):
         out = dropbench(capsys, "report", "--format", fmt).out
         assert "alone determines the target of every row" in out, fmt
+    assert said in " ".join(dropbench(capsys, "report", "--runs").out.split())
+
+
+def test_what_may_make_every_number_wrong_stands_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the notes on how to read the table, and before those on the columns; with what to type."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{1000 + i // 4},{i * 13 % 11}.5,3,{'a' if i % 3 else 'b'}" for i in range(60)]
+    Path("shops.csv").write_text("\n".join(["customer,x,same,y", *rows]))
+    words = ("data=csv", "data.path=shops.csv", "data.target=y", "model.widths=[4]", "train.epochs=1")
+    swept = dropbench(capsys, "sweep", *words, "dropout=none,standard", "seed=0,1", "execute.workers=1")
+    out = " ".join(dropbench(capsys, "report").out.split())
+    for text in (" ".join(swept.out.split()), out):
+        assert "type data.group=customer; else data.drop=[customer]." in text
+        assert text.index("'customer' is read as a number") < text.index("columns that are not used: same")
+        assert text.index("columns that are not used: same") < text.index("Seeds:")
+    asked = " ".join(dropbench(capsys, "report", "--rows", "dropout.rate").out.split())
+    assert "type data.group=customer" in asked
 
 
 def test_a_plan_without_notes_is_read(fake: Any, fake_plan: Any, put: Any, store: Any) -> None:

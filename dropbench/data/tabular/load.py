@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,8 +23,9 @@ from dropbench.data.tabular.columns import (
     numbers,
     texts,
 )
+from dropbench.data.tabular.noted import LEVELS, notes_on, remedies_for, unused
 from dropbench.data.tabular.prepare import Columns, Prepared, Scale
-from dropbench.data.tabular.target import Asked, Target, target_of
+from dropbench.data.tabular.target import Asked, target_of
 from dropbench.errors import UsageError, like, listed
 from dropbench.hardware.ram import ram
 from dropbench.identity import PATH, data_name
@@ -49,13 +50,6 @@ Names = Annotated[
 """Names of columns; a single name is treated as a list."""
 _BESIDE = {"group": {"drop"}, "weight": {"drop"}, "time": {"drop", "categorical", "numeric", "ids"}}
 """The further roles that a column may have besides its first one."""
-_TOLD = 5
-"""The number of columns that a note names."""
-_FEW_TWICE = 0.01
-"""Notes report duplicated inputs only above this share of rows."""
-_LEVELS = 100
-"""Notes report a category with at least this many one-hot inputs."""
-
 _BYTES_AN_INPUT = 24
 """Memory per row and input while the inputs of a seed are made: float32 unscaled and scaled, and two copies in float64."""
 _SHARE = 0.7
@@ -194,10 +188,10 @@ def of_frame(
     )
     columns = Columns(tuple(c for c in found if c.used), scale)
     if not columns.columns:
-        raise UsageError(f"{name} has no column to learn from except the target '{target}': {_unused(found)}")
+        raise UsageError(f"{name} has no column to learn from except the target '{target}': {unused(found)}")
     _check_memory(name, len(frame), columns, ram())
     raw = columns.raw(frame)
-    notes += [*([told.note] if told.note else []), *_notes(found, raw, told), *_unlearnt(told, tested)]
+    notes += [*told.notes, *notes_on(found, raw, told, tested)]
     return Table(
         name=name,
         x=columns.unscaled(raw),
@@ -213,6 +207,9 @@ def of_frame(
         times=None if time is None else _times(frame[time]),
         weights=None if weight is None else _weights(frame[weight]),
         notes=tuple(notes),
+        remedies=()
+        if tested.any()
+        else tuple(remedies_for(found, frame, grouped=group is not None, timed=time is not None)),
     )
 
 
@@ -282,7 +279,7 @@ def _check_memory(name: str, rows: int, columns: Columns, memory: int | None) ->
         return
     widest = max((c for c in columns.columns), key=lambda c: len(c.levels))
     hint = "give fewer rows or columns"
-    if len(widest.levels) > _LEVELS:
+    if len(widest.levels) > LEVELS:
         hint = f"the category '{widest.name}' alone has {len(widest.levels):,}; leave it out: data.drop=[{widest.name}]"
     raise UsageError(
         f"'{name}' would have {len(columns.inputs):,} inputs in each of {rows:,} rows, which takes about "
@@ -332,54 +329,3 @@ def _weights(cells: pd.Series) -> Tensor:
     if np.isnan(values).any() or (values < 0).any() or not (values > 0).any():
         raise UsageError(f"data.weight={cells.name}: every row needs a weight of 0 or more, and some need more than 0")
     return torch.from_numpy((values / values.mean()).astype(np.float32))
-
-
-def _notes(found: Sequence[Column], raw: NDArray[np.float64], told: Target) -> Iterator[str]:
-    """Yields what a user should know about these columns."""
-    if unused := _unused(found):
-        yield f"columns that are not used: {unused}"
-    for column in found:
-        if len(column.levels) > _LEVELS:
-            yield f"the category '{column.name}' becomes {len(column.levels)} inputs, one for each value"
-    yield from _doubtful([c for c in found if c.used and c.told])
-    twice = len(raw) - len(np.unique(np.where(np.isnan(raw), np.inf, raw), axis=0))
-    if twice > _FEW_TWICE * len(raw):
-        yield f"{twice:,} of {len(raw):,} rows have the inputs of another row, so test rows may also be training rows"
-    if told.task == "classify":
-        for i, column in enumerate(c for c in found if c.used):
-            if _tells(raw[:, i], told.y.numpy()):
-                yield f"the column '{column.name}' alone determines the target of every row: is it known when predicting?"
-
-
-def _doubtful(columns: Sequence[Column]) -> Iterator[str]:
-    for c in columns[:_TOLD]:
-        names = f"if the values are names, set data.categorical=[{c.name}]"
-        yield f"the column '{c.name}' is read as a category: it {c.told}; {names}"
-    if more := [c.name for c in columns[_TOLD:]]:
-        yield f"also read as categories, perhaps by mistake: {listed(more)}; dropbench list columns says why"
-
-
-def _tells(values: NDArray[np.float64], y: NDArray[np.int64]) -> bool:
-    """Returns whether each value occurs with only one class, counting values that occur often enough."""
-    different, place = np.unique(values, return_inverse=True)
-    if len(different) * 4 > len(values):
-        return False
-    pairs = np.unique(np.stack([place, y]), axis=1)
-    return bool(pairs.shape[1] == len(different))
-
-
-def _unlearnt(told: Target, tested: NDArray[np.bool_]) -> Iterator[str]:
-    """Yields notes on classes that occur only in the user's test file."""
-    if told.task == "classify" and tested.any():
-        trained = set(told.y[torch.from_numpy(~tested)].tolist())
-        for i in sorted(set(told.y.tolist()) - trained):
-            rows = int((told.y == i).sum())
-            yield f"{count(rows, 'test row')} of the class '{told.classes[i]}', which no other row has, cannot be predicted"
-
-
-def _unused(found: Sequence[Column]) -> str:
-    unused = [c for c in found if not c.used]
-    more = f" and {len(unused) - _TOLD} more" if len(unused) > _TOLD else ""
-    lost = next((c.name for c in unused if c.kind == "text"), None)
-    hint = f"; to use it as a category: data.categorical=[{lost}]" if lost is not None else ""
-    return ", ".join(f"{c.name} ({c.told})" for c in unused[:_TOLD]) + more + hint

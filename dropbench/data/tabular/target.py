@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dropbench.data.tabular.alike import alike, asked
 from dropbench.data.tabular.columns import check_writing, numbers, numbers_of, texts
 from dropbench.errors import UsageError
 from dropbench.values import count
@@ -29,12 +31,12 @@ _ROWS_A_CLASS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """y: [n] int64 classes, in the order of `classes`, or float32 numbers. note: a remark on how it was read, or None."""
+    """y: [n] int64 classes, in the order of `classes`, or float32 numbers. notes: remarks on how it was read."""
 
     task: Literal["classify", "regress"]
     y: Tensor
     classes: tuple[str, ...] = ()
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def one_column(y: NDArray[Any]) -> NDArray[Any]:
@@ -88,20 +90,35 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
             f"look like names of rows{number}"
         )
     labels = texts(cells)
-    if lone := [label for label, rows in Counter(labels).items() if rows == 1]:
-        more = f", and so do {len(lone) - 1} others" if len(lone) > 1 else ""
-        raise UsageError(
-            f"the target '{name}': the class '{lone[0]}' occurs in a single row{more}; a class needs one row for training and "
-            "one for test: remove such rows"
-        )
     known = sorted(set(labels), key=float) if values is not None else sorted(set(labels))
     place = {label: i for i, label in enumerate(known)}
-    note = None
+    notes = [*_few_rows(name, labels), *asked(f"the target '{name}'", "classes", known)]
     if task == "auto" and values is not None and different > 2:
-        note = (
+        notes.append(
             f"{different} integers in the target '{name}' are read as classes; data.task=regress reads them as numbers"
         )
-    return Target("classify", torch.tensor([place[label] for label in labels]), tuple(known), note)
+    return Target("classify", torch.tensor([place[label] for label in labels]), tuple(known), tuple(notes))
+
+
+def _few_rows(name: str, labels: Sequence[str]) -> list[str]:
+    """Returns a note on a class of two rows. Raises UsageError for a class of one row."""
+    rows = Counter(labels)
+    fewest = min(rows.values())
+    few = [label for label in rows if rows[label] == fewest]
+    more = f", and so do {len(few) - 1} others" if len(few) > 1 else ""
+    if fewest == 1:
+        twin = next((other for group in alike(rows) if few[0] in group for other in group if other != few[0]), None)
+        mend = "remove such rows" if twin is None else f"if it is the class {twin!r}, write it so"
+        raise UsageError(
+            f"the target '{name}': the class {few[0]!r} occurs in a single row{more}; a class needs one row for training and "
+            f"one for test: {mend}"
+        )
+    if fewest > 2:
+        return []
+    return [
+        f"the class {few[0]!r} of the target '{name}' occurs in two of {count(len(labels), 'row')}{more}, which is too few to "
+        "learn it and to test it: remove such rows, or write them as another class"
+    ]
 
 
 def _in_float32(name: str, values: NDArray[np.float64]) -> NDArray[np.float32]:

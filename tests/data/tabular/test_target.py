@@ -58,9 +58,25 @@ def test_what_the_user_says_wins() -> None:
 
 
 def test_that_whole_numbers_are_read_as_classes_is_said_where_it_could_be_otherwise() -> None:
-    assert "data.task=regress" in str(target_of(cells([1, 2, 3] * 10), "auto").note)
-    assert target_of(cells([0, 1] * 10), "auto").note is None
-    assert target_of(cells([1, 2, 3] * 10), "classify").note is None
+    assert "data.task=regress" in str(target_of(cells([1, 2, 3] * 10), "auto").notes)
+    assert target_of(cells([0, 1] * 10), "auto").notes == ()
+    assert target_of(cells([1, 2, 3] * 10), "classify").notes == ()
+
+
+def test_classes_that_differ_only_in_case_or_blanks_are_asked_about() -> None:
+    (note,) = target_of(cells(["yes", "Yes", "yes ", "no"] * 10), "auto").notes
+    assert note.startswith(
+        "the target 'y' has the classes 'Yes', 'yes' and 'yes ', which differ only in case or blanks"
+    )
+    assert note.endswith("if they are one, write them the same way in the data")
+    (note,) = target_of(cells(["a", "A", "b", "B"] * 10), "auto").notes
+    assert "'A' and 'a', which differ only in case or blanks (1 more group too)" in note
+
+
+def test_a_class_of_two_rows_is_told() -> None:
+    (note,) = target_of(cells(["a"] * 9 + ["b"] * 9 + ["c"] * 2), "auto").notes
+    assert note.startswith("the class 'c' of the target 'y' occurs in two of 20 rows, which is too few")
+    assert not target_of(cells(["a"] * 9 + ["b"] * 9 + ["c"] * 3), "auto").notes
 
 
 @pytest.mark.parametrize(
@@ -71,6 +87,11 @@ def test_that_whole_numbers_are_read_as_classes_is_said_where_it_could_be_otherw
         ([f"name {i}" for i in range(50)], "auto", "50 different values in 50 rows are too many for classes"),
         ([i + 0.5 for i in range(50)], "classify", "for regression: data.task=regress"),
         (["a"] * 9 + ["b"] * 9 + ["c"], "auto", "the class 'c' occurs in a single row;"),
+        (
+            ["a"] * 9 + ["b"] * 9 + ["B"],
+            "auto",
+            "the class 'B' occurs in a single row;.*if it is the class 'b', write it so",
+        ),
         (
             [f"{i},5" for i in range(50)],
             "auto",

@@ -27,7 +27,8 @@ def notes(
     plans : sequence
         The stored plans that have some of its runs.
     """
-    told = [*runs.about(comparison), *pairing.notes(comparison, wanted, candidates)]
+    told = as_they_are(runs.about_data(plans, set(comparison.runs["run_id"])))
+    told += [*runs.about(comparison), *pairing.notes(comparison, wanted, candidates)]
     told += as_they_are([*runs.mixed(comparison.runs), *why])
     told += [*verdicts.notes(comparison), *population.notes(comparison), *choice.notes(comparison)]
     return [*told, *courses.notes(comparison, plans)]
