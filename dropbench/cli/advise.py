@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dropbench.cli.advised_before import before, trained_in
+from dropbench.cli.advised_before import before, stem, trained_in
 from dropbench.cli.console import Shown
 from dropbench.cli.dry_run import DryRun
 from dropbench.errors import Interrupted, UsageError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dropbench.report.tables.report import Report
     from dropbench.store import Store, StoredPlan, Tuned
 
-PAGE, CONFIG = "advice.html", "advice.yaml"
 _AT_ONCE = "--minutes 0.1"
 """The shortest time: nothing more is trained, and the advice is what the finished runs say."""
 
@@ -178,6 +177,7 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
 
     Raises UsageError if no run without dropout finished.
     """
+    from dropbench.planning.own_rates import as_written
     from dropbench.report import for_plan
     from dropbench.report.tables.advice import advice
 
@@ -188,7 +188,8 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
     report = for_plan(store, kept)
     comparison = report.comparisons[0] if report.comparisons else None
     budget = _budget(comparison, course, done, left=going_on)
-    found = None if comparison is None else advice(comparison, comparison.title, budget)
+    written = as_written(done.plan.specs, done.plan.outlines)
+    found = None if comparison is None else advice(comparison, comparison.title, budget, written)
     if found is None and going_on:
         go_on = "run the same command again to continue"
         over = f"Cannot tell yet: the time was over before anything could be compared. {go_on.capitalize()}."
@@ -197,8 +198,21 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
         for headline in report.headlines:
             shown.warning(headline)
         raise UsageError("no advice is possible: no run without dropout finished; dropbench report shows what happened")
+    if remedy := _remedy(course):
+        first, how, last = found.sentences
+        found = replace(found, sentences=(first, how, f"{last} {remedy}"))
     said = (found.decision, found.arm, found.sentences)
     return _written(found, report, Told(*said, kept, store, found.run, found.beside, found.next), conf)
+
+
+def _remedy(course: Course) -> str:
+    """Return a sentence on rows that should perhaps not be split at random; the one before training has scrolled away."""
+    from dropbench.planning.sources import load
+
+    for spec in course.first.specs[:1]:  # all of them have the same data
+        if told := load(spec.data, course.first.settings).remedies:
+            return f"About the data: {told[0]}."
+    return ""
 
 
 def _budget(comparison: Comparison | None, course: Course, done: Done, *, left: bool) -> Budget:
@@ -220,7 +234,8 @@ def _written(found: Advice, report: Report, told: Told, conf: Sequence[Path]) ->
     from dropbench.report import write
 
     config, store = report.configs[found.run], told.store
-    file, page = store.root / CONFIG, store.root / PAGE
+    name = stem(told.kept, report.comparisons[0].title)
+    file, page = store.root / f"{name}.yaml", store.root / f"{name}.html"
     file.write_text(as_yaml({k: v for k, v in config.items() if k != "seed"}), encoding="utf-8")
     write(with_commands(_agreeing(report, found), [store.root], conf), "html", page)
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from dropbench.planning.continuing import Course
     from dropbench.store import Store, StoredPlan
 
+_LENGTH = {"train.epochs", "train.patience"}
+"""The keys that say how long runs are trained, which `advise` fits to the time."""
+_MOST = 60
+"""The most letters of a question's words in the name of a file."""
 _FOLDERS = re.compile(r"[/\\]")
 _MORE = 1.5
 """How many times the seeds or epochs of a comparison that has ended have to fit, so that a larger one is worth its time."""
@@ -80,11 +85,10 @@ def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before
     store = Store(course.first.settings.results)
     stored = sorted(store.plans(), key=lambda p: p.created, reverse=True)
     typed = {text.partition("=")[0] for text in overrides}
-    free = {"train.epochs", "train.patience"} - typed
-    mine = sorted(_lasting(text) for text in chosen.overrides if text.partition("=")[0] not in free)
+    free = _LENGTH - typed
+    mine = _question(chosen.overrides, free)
     for plan in stored:
-        theirs = sorted(_lasting(text) for text in plan.overrides if text.partition("=")[0] not in free)
-        if plan.study != course.first.study or theirs != mine or not plan.course:
+        if plan.study != course.first.study or _question(plan.overrides, free) != mine or not plan.course:
             continue
         epochs = _epochs(plan)
         if epochs is not None and "train.epochs" in free and not could_be_fitted(epochs, chosen):
@@ -95,6 +99,16 @@ def before(course: Course, chosen: Protocol, overrides: Sequence[str]) -> Before
         again = (*(text for text in chosen.overrides if text.partition("=")[0] not in free), *length)
         return _found(plan, replace(chosen, overrides=again), epochs, trained_in(store, plan.every_run, workers))
     return None
+
+
+def stem(plan: StoredPlan, title: str) -> str:
+    """Return the name, without its ending, of the files that hold the answer to a plan's question and to no other.
+
+    A longer or larger comparison answers the same question again. title: the model and data of the question, in words.
+    """
+    asked = "\n".join(_question(plan.overrides, _LENGTH))
+    words = re.sub(r"\W+", "-", title)[:_MOST].strip("-")
+    return f"advice-{words}-{hashlib.sha256(asked.encode()).hexdigest()[:6]}"
 
 
 def trained_in(store: Store, runs: Iterable[str], workers: int) -> float:
@@ -117,6 +131,11 @@ def _found(plan: StoredPlan, chosen: Protocol, epochs: int | None, seconds: floa
 def _epochs(plan: StoredPlan) -> int | None:
     text = next((t.partition("=")[2] for t in plan.overrides if t.startswith("train.epochs=")), None)
     return int(text) if text and text.isdecimal() else None
+
+
+def _question(overrides: Iterable[str], free: Collection[str]) -> list[str]:
+    """Return what a comparison asks, however it is typed. free: the keys that may differ."""
+    return sorted(_lasting(text) for text in overrides if text.partition("=")[0] not in free)
 
 
 def _lasting(override: str) -> str:

@@ -74,13 +74,9 @@ def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Itera
 
     outlines: that of each run's model, by run id.
     """
-    arms = {s.arm_id: (s, outlines[s.run_id]) for s in specs if s.run_id in outlines}.values()
     by_model: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {}
-    for spec, found in arms:
-        own = {s.name: s.own for s in found.sites if s.own}
-        if own:
-            at = {p.site: p.rate for p in places(spec.variants, found.sites) if p.rate}
-            by_model.setdefault(spec.model.name, []).append((own, at))
+    for spec, own, at in _rates(specs, outlines):
+        by_model.setdefault(spec.model.name, []).append((own, at))
     for model, rates in by_model.items():
         own = rates[0][0]
         if any(at for _, at in rates) and not any(at == theirs for theirs, at in rates):
@@ -89,6 +85,24 @@ def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Itera
                 f"model={model} drops at rates of its own ({told}), which no arm here has; to compare the network as it was "
                 f"written, add dropout={OWN_RATES}"
             )
+
+
+def as_written(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> set[str]:
+    """Returns the arm ids of runs that drop where, and at the rates at which, their network drops as it was written.
+
+    outlines: that of each run's model, by run id.
+    """
+    return {spec.arm_id for spec, own, at in _rates(specs, outlines) if own == at}
+
+
+def _rates(
+    specs: Iterable[RunSpec], outlines: Mapping[str, Outline]
+) -> Iterator[tuple[RunSpec, dict[str, float], dict[str, float]]]:
+    """Yields a run of each arm whose network has dropout itself, with the network's rates and the arm's, by site."""
+    for spec in {s.arm_id: s for s in specs if s.run_id in outlines}.values():
+        sites = outlines[spec.run_id].sites
+        if own := {s.name: s.own for s in sites if s.own}:
+            yield spec, own, {p.site: p.rate for p in places(spec.variants, sites) if p.rate}
 
 
 def keeping(variants: Sequence[DropoutSpec], outline: Outline, composer: Composer) -> Kept:

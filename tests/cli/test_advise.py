@@ -42,8 +42,10 @@ def test_three_sentences_a_command_and_a_page(folder: Path, capsys: pytest.Captu
     (line,) = [text for text in said.out.splitlines() if text.startswith("To train it: ")]
     typed = shlex.split(line.removeprefix("To train it: "))
     assert typed[:2] == ["dropbench", "train"]
-    assert "\nseed:" not in (folder / "advice.yaml").read_text() and "lr:" in (folder / "advice.yaml").read_text()
-    assert (folder / "advice.html").read_text().startswith("<!doctype html>")
+    (file,), (page,) = folder.glob("advice-mlp-on-wine-*.yaml"), folder.glob("advice-mlp-on-wine-*.html")
+    assert "\nseed:" not in file.read_text() and "lr:" in file.read_text()
+    assert page.read_text().startswith("<!doctype html>") and file.stem == page.stem
+    assert f"Its configuration is in {file}; the evidence, with every number, is in {page}" in said.out
     # What it did is an ordinary plan, and its winner a run of it.
     again = dropbench(capsys, *typed[1:])
     assert again.code == 0 and "finished already" in again.err
@@ -62,7 +64,8 @@ def test_asked_again_it_says_the_same(
     assert told["command"].startswith("dropbench train ") and Path(told["page"]).is_file()
     assert [sorted((folder / name).iterdir()) for name in ("runs", "plans")] == before
     # Its page begins with the advice, and proposes no other next step: other reports count the seeds to add by hand.
-    page = unescape((folder / "advice.html").read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert list(folder.glob("*.html")) == [Path(told["page"])]
+    page = unescape(Path(told["page"]).read_text()).replace("\N{NO-BREAK SPACE}", " ")
     assert all(sentence in page for sentence in told["sentences"])
     assert "decided on before looking again" not in page
     assert (f"Next: {told['next']}" in page) == (told["decision"] == "unknown")
@@ -108,6 +111,31 @@ def test_a_stop_before_the_baseline_has_a_run_is_no_error(
     assert said.code == 0 and said.out.startswith(
         "Cannot tell yet: the time was over before anything could be compared."
     )
+
+
+def test_what_to_type_about_the_data_is_said_with_the_answer_and_how_the_own_network_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warning before the training has scrolled away by then."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rows = [f"{1000 + i // 4},{i * 13 % 11}.5,{'a' if i % 3 else 'b'}" for i in range(60)]
+    Path("shops.csv").write_text("\n".join(["customer,x,y", *rows]))
+    net = "nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Dropout(0.3), nn.Linear(4, 2))"
+    Path("dropping.py").write_text(f"from torch import nn\n\n\ndef net():\n    return {net}\n")
+    words = ("data=csv", "data.path=shops.csv", "data.target=y", "train.epochs=1", "execute.workers=1")
+    said = dropbench(capsys, "advise", "model=module", "model.target=dropping:net", *words, "--minutes", "3", "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert "Your network as written" in told["sentences"][2]
+    assert told["sentences"][2].endswith("type data.group=customer; else data.drop=[customer].")
+    mended = dropbench(capsys, "advise", *words, "data.group=customer", "model.widths=[4]", "--minutes", "3", "--json")
+    assert "About the data" not in json.loads(mended.out)["sentences"][2]
+    # Each question has a page of its own.
+    pages = [Path(json.loads(out)["page"]) for out in (said.out, mended.out)]
+    assert pages[0] != pages[1] and all("shops" in page.name and page.is_file() for page in pages)
+    assert "data.group=customer; else" in unescape(pages[0].read_text()).replace("\N{NO-BREAK SPACE}", " ")
+    assert "group: customer" in pages[1].with_suffix(".yaml").read_text()
 
 
 def test_what_would_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from dropbench.config.compose import Composer, composer
 from dropbench.errors import UsageError
 from dropbench.planning.advising import AS_WRITTEN, protocol
+from dropbench.planning.own_rates import as_written
 from dropbench.planning.plan import Plan, make, single
 from dropbench.planning.variants import places
 
@@ -115,6 +116,17 @@ def test_advise_compares_the_network_as_it_was_written(c: Composer) -> None:
     chosen = protocol(NET, c)
     arms = next(text for text in chosen.overrides if text.startswith("study.arms="))
     assert f'"{AS_WRITTEN}": {{"dropout": own}}' in arms and chosen.arms == 6
+
+
+def test_which_arms_are_the_network_as_it_was_written(c: Composer) -> None:
+    """Also one that was not asked for as `own`, such as the usual rate that a network drops at everywhere."""
+    for rate in (0.25, 0.3):
+        net = (*MODULE, "model.target=drops:perceptron", f"model.args.p={rate}")
+        plan = make([*net, "dropout=none,standard", "dropout.rate=0.1,0.25,0.3"], c)
+        found = as_written(plan.specs, plan.outlines)
+        assert {s.dropout.rate for s in plan.specs if s.arm_id in found} == {rate}
+    plan = single(["model=mlp"], c)
+    assert not as_written(plan.specs, plan.outlines)
 
 
 def test_advise_has_no_arm_twice(c: Composer) -> None:

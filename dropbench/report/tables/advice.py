@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dropbench.report.statistics import moments
@@ -13,7 +14,7 @@ from dropbench.report.tables.beside import Beside, better_beside, worse_beside
 from dropbench.report.tables.collapsed import constant as constant_arms
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.enough import Budget, needed
-from dropbench.report.tables.majority import balanced
+from dropbench.report.tables.majority import balanced, no_arm_learned
 from dropbench.values import count
 
 Decision = Literal["use", "leave", "unknown"]
@@ -48,7 +49,7 @@ class Advice:
     next: str = ""
 
 
-def advice(comparison: Comparison, what: str, budget: Budget) -> Advice | None:
+def advice(comparison: Comparison, what: str, budget: Budget, written: Collection[str] = ()) -> Advice | None:
     """Return advice from the verdicts of a comparison; None if nothing was compared.
 
     An arm is recommended if it is confirmed to be better; of several, the one that is best on validation data. Dropout is left
@@ -62,7 +63,19 @@ def advice(comparison: Comparison, what: str, budget: Budget) -> Advice | None:
         The model and data that the advice is about.
     budget : Budget
         How many seeds the command has, and whether some are left to train.
+    written : collection of str
+        The ids of the arms that are the user's network with the dropout that it was written with.
     """
+    if (found := _decided(comparison, budget)) is None:
+        return None
+    first, how, else_to_know = found.sentences
+    told = _as_written(comparison, f"{first} {how}", written)
+    scope = f"This answer is for {what}; another model or more data may need a different answer."
+    return replace(found, sentences=(first, how, _joined(told, else_to_know, scope)))
+
+
+def _decided(comparison: Comparison, budget: Budget) -> Advice | None:
+    """Return the advice, without what does not depend on the decision."""
     c, verdicts = comparison, comparison.verdicts
     if c.baseline is None or c.measure is None or not verdicts or c.done(c.baseline).empty:
         return None
@@ -70,15 +83,15 @@ def advice(comparison: Comparison, what: str, budget: Budget) -> Advice | None:
     excluded = [a for a, v in verdicts.items() if v.not_better]
     constant = constant_arms(c.runs, [c.baseline, *verdicts]) if c.measure.metric == "accuracy" else {}
     if useful := [a for a in better if a not in constant]:
-        return _use(c, max(useful, key=lambda a: _validated(c, a)), what)
+        return _use(c, max(useful, key=lambda a: _validated(c, a)))
     if empty := [a for a in (*better, c.baseline) if a in constant]:
-        return _one_class(c, empty[0], constant[empty[0]], what)
+        return _one_class(c, empty[0], constant[empty[0]])
     if len(excluded) == len(verdicts):
-        return _leave(c, what)
-    return _unknown(c, [a for a in verdicts if a not in excluded], what, budget)
+        return _leave(c)
+    return _unknown(c, [a for a in verdicts if a not in excluded], budget)
 
 
-def _use(c: Comparison, arm: str, what: str) -> Advice:
+def _use(c: Comparison, arm: str) -> Advice:
     told, beside = c.verdicts[arm], worse_beside(c, arm)
     return Advice(
         "use",
@@ -88,13 +101,13 @@ def _use(c: Comparison, arm: str, what: str) -> Advice:
             f"Use {arm}: {_levels(c, arm)}.",
             f"How sure: {told} under {_seeds(told)}, more than the {_region(told)} that matter; confirmed, with "
             f"{count(len(c.verdicts), 'arm')} tried.",
-            _joined(_but(beside), _others(c, arm), _scope(what)),
+            _joined(_but(beside), _others(c, arm), _worth(c)),
         ),
         beside,
     )
 
 
-def _one_class(c: Comparison, arm: str, seeds: str, what: str) -> Advice:
+def _one_class(c: Comparison, arm: str, seeds: str) -> Advice:
     """Return advice where accuracy says nothing, because this arm has it from giving all test examples one class."""
     base = str(c.baseline)
     has = f"{arm} has {c.verdicts[arm]}, but it" if arm in c.verdicts else arm
@@ -108,14 +121,14 @@ def _one_class(c: Comparison, arm: str, seeds: str, what: str) -> Advice:
             f"Cannot tell by accuracy: {has} gives all test examples the same class in {seeds}, so its accuracy is only the "
             "share of that class.",
             f"What it would take: a measure that counts each class alike; {add}type {report}.",
-            _joined(f"Until then {base} is the simpler choice.", _but(better_beside(c)), _scope(what)),
+            _joined(f"Until then {base} is the simpler choice.", _but(better_beside(c))),
         ),
         better_beside(c),
         f"{add}type {report}",
     )
 
 
-def _leave(c: Comparison, what: str) -> Advice:
+def _leave(c: Comparison) -> Advice:
     base = str(c.baseline)
     told, beside = max(c.verdicts.values(), key=_gain), better_beside(c)
     sign = ", where plus is worse" if told.measure.direction < 0 else ""
@@ -127,13 +140,13 @@ def _leave(c: Comparison, what: str) -> Advice:
             f"Don't bother: in {_spoken(c)} no dropout that was tried is better than {base} by at least the {_region(told)} "
             "that matter.",
             f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}{sign}.",
-            _joined(_but(beside), _others(c, _name(told)), _scope(what)),
+            _joined(_but(beside), _others(c, _name(told)), _worth(c)),
         ),
         beside,
     )
 
 
-def _unknown(c: Comparison, left: list[str], what: str, budget: Budget) -> Advice:
+def _unknown(c: Comparison, left: list[str], budget: Budget) -> Advice:
     arm = max(left, key=lambda a: _gain(c.verdicts[a]))
     told, beside = c.verdicts[arm], better_beside(c)
     base = str(c.baseline)
@@ -148,7 +161,7 @@ def _unknown(c: Comparison, left: list[str], what: str, budget: Budget) -> Advic
         (
             _joined(f"Cannot tell yet: {best}; a difference of {_region(told)} would matter.", _ruled_out(c)),
             f"What it would take: {need.says}.",
-            _joined(f"Until then {base} is the simpler choice.", _but(beside), _scope(what)),
+            _joined(f"Until then {base} is the simpler choice.", _but(beside), _worth(c)),
         ),
         beside,
         need.next,
@@ -227,5 +240,20 @@ def _others(c: Comparison, arm: str) -> str:
     return f"Of the others: {', '.join(said[:_SPOKEN])}{more}." if said else ""
 
 
-def _scope(what: str) -> str:
-    return f"This answer is for {what}; another model or more data may need a different answer."
+def _as_written(c: Comparison, said: str, written: Collection[str]) -> str:
+    """Return a sentence on how the user's network does as it was written; or nothing. said: what is said already."""
+    arm = next((a for a in c.arms if a.arm_id in written and a.label in c.verdicts), None)
+    if arm is None:
+        return ""
+    told, network = c.verdicts[arm.label], "Your network as written"
+    if f" {arm.label}" in said:
+        return f"{network} is the arm {arm.label}{'' if arm.label == arm.dropout else f' ({arm.dropout})'}."
+    if not told.difference.n:
+        return ""
+    return f"{network} ({arm.dropout}) has {told} against {c.baseline} under {_seeds(told)}: {told.verdict}."
+
+
+def _worth(c: Comparison) -> str:
+    """Return a sentence if no arm has learned more than which class is the most frequent; or nothing."""
+    assert c.measure is not None
+    return no_arm_learned(c) if c.measure.metric == "accuracy" else ""

@@ -21,24 +21,47 @@ def majority(comparison: Comparison) -> list[Note]:
     The accuracy is that of the baseline, or without a baseline that of the best arm. Runs whose records lack the share, such as
     old ones and those of regression, are not counted.
     """
-    done = comparison.runs[comparison.runs["status"] == "completed"]
-    constant = moments.mean(said.get("majority", math.nan) for said in done["classes"].tolist())
-    if math.isnan(constant) or "test_accuracy" not in done:
-        return []
-    accuracy = comparison.measures.read("test_accuracy")
-    means = {label: moments.mean(comparison.scores(label, accuracy).values()) for label in comparison.labels}
-    known = {label: mean for label, mean in means.items() if math.isfinite(mean)}
+    constant, known = _accuracies(comparison)
     if not known:
         return []
+    accuracy = comparison.measures.read("test_accuracy")
     label = comparison.baseline if comparison.baseline in known else max(known, key=known.__getitem__)
     share = (
         f"Always answering the most frequent class would be right on {accuracy.level(constant)} % of the test examples"
     )
-    if known[label] - constant >= LITTLE * (1 - constant):
+    if not _hardly(known[label], constant):
         return [Note(f"{share}.", "")]
     more = "no more" if known[label] <= constant else "little more"
     said = f"{share}; {label} reaches {accuracy.level(known[label])} %, which is {more}."
-    return [Note(f"{said} Balanced accuracy counts every class the same: {balanced(done)}.", said)]
+    return [Note(f"{said} Balanced accuracy counts every class the same: {balanced(comparison.runs)}.", said)]
+
+
+def no_arm_learned(comparison: Comparison) -> str:
+    """Return a sentence if not even the best arm is much better than the most frequent class; otherwise nothing."""
+    constant, known = _accuracies(comparison)
+    if not known or not _hardly(max(known.values()), constant):
+        return ""
+    accuracy, best = comparison.measures.read("test_accuracy"), max(known, key=known.__getitem__)
+    frequent, reached = accuracy.level(constant), accuracy.level(known[best])
+    return (
+        f"But no arm is much better than always answering the most frequent class: that is right on {frequent} % of the test "
+        f"examples, and {best}, the best, on {reached} %, so this answer is worth little."
+    )
+
+
+def _accuracies(comparison: Comparison) -> tuple[float, dict[str, float]]:
+    """Return the share of the most frequent class, and the mean test accuracy of each arm; of no arm if either is unknown."""
+    done = comparison.runs[comparison.runs["status"] == "completed"]
+    constant = moments.mean(said.get("majority", math.nan) for said in done["classes"].tolist())
+    if math.isnan(constant) or "test_accuracy" not in done:
+        return constant, {}
+    accuracy = comparison.measures.read("test_accuracy")
+    means = {label: moments.mean(comparison.scores(label, accuracy).values()) for label in comparison.labels}
+    return constant, {label: mean for label, mean in means.items() if math.isfinite(mean)}
+
+
+def _hardly(accuracy: float, constant: float) -> bool:
+    return accuracy - constant < LITTLE * (1 - constant)
 
 
 def balanced(runs: pd.DataFrame) -> str:

@@ -132,3 +132,45 @@ def test_what_is_open_has_a_next_step_and_what_is_settled_has_none(advised: Advi
 
 def test_an_open_question_has_a_next_step(advised: Advised) -> None:
     assert advised({0: around(0.90, 8, 0.02), 0.5: around(0.905, 8, 0.021)}).next
+
+
+@pytest.mark.parametrize(("accuracy", "worth"), [(0.69, False), (0.74, True)])
+def test_an_answer_between_arms_that_learned_next_to_nothing_is_said_to_be_worth_little(
+    fake: Callable[..., Record], put: Callable[..., None], store: Store, accuracy: float, worth: bool
+) -> None:
+    """Of 36 errors in 100 the constant answer makes, 31 are left at 69 %, and 26 at 74 %."""
+    for of in (0.0, 0.5):
+        changes = {"dropout": "standard", "dropout.rate": of} if of else {}
+        told = {"majority": 0.64, "answered": 0.7}
+        scores = around(accuracy if of else 0.67)
+        put(*(fake(s, changes=changes, test=score, test_classes=told) for s, score in enumerate(scores)))
+    found = advice(build([store.root]).comparisons[0], "it", Budget(planned=40, left=False, most=400))
+    assert found is not None and found.decision == "use"
+    said = (
+        "But no arm is much better than always answering the most frequent class: that is right on 64.0 % of the test"
+    )
+    assert (said in found.sentences[2]) is not worth
+    assert ("standard 0.5, the best, on 69." in found.sentences[2]) is not worth
+
+
+@pytest.mark.parametrize(("written", "others"), [(0.1, 0.92), (0.5, 0.92), (0.1, 0.90), (0.5, 0.86)])
+def test_how_the_network_does_as_it_was_written_is_said(
+    fake: Callable[..., Record], put: Callable[..., None], store: Store, written: float, others: float
+) -> None:
+    """That was the question of a user whose network has dropout, whichever arm is advised."""
+    for rate, mean in ((0.0, 0.9), (0.1, 0.901), (0.5, others)):
+        changes = {"dropout": "standard", "dropout.rate": rate} if rate else {}
+        put(*(fake(s, changes=changes, test=score) for s, score in enumerate(around(mean))))
+    c = build([store.root]).comparisons[0]
+    own = next(arm.arm_id for arm in c.arms if arm.label == f"standard {written}")
+    found = advice(c, "it", Budget(planned=40, left=False, most=400), {own})
+    assert found is not None
+    told = (
+        f"Your network as written (standard {written}) has {c.verdicts[f'standard {written}']} against none under 12 "
+    )
+    is_the_one = f"standard {written}" in " ".join(found.sentences[:2])
+    assert found.sentences[2].startswith(
+        f"Your network as written is the arm standard {written}." if is_the_one else told
+    )
+    none_written = advice(c, "it", Budget(planned=40, left=False, most=400))
+    assert none_written is not None and "as written" not in none_written.sentences[2]
