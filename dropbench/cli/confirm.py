@@ -42,7 +42,8 @@ def confirm(
     Raises
     ------
     UsageError
-        If no arm was chosen, if several folders are named, or if an arm can no longer be run as it was.
+        If no arm was chosen, if several folders are named, or if no comparison can be run again as it was. If only some cannot,
+        for example because their data were a Python object, a warning says so, and the others are trained.
     """
     from dropbench.cli.proposals import data_root
     from dropbench.cli.sweep import carry_out
@@ -60,6 +61,8 @@ def confirm(
             "--confirm adds runs to one results folder: name that folder, as in dropbench report results --confirm"
         )
     code, stored = 0, Store(paths[0]).plans()
+    planned: list[tuple[Course, list[list[str]]]] = []
+    refused: list[tuple[str, UsageError]] = []
     with composer(conf) as c:
         for comparison in chosen:
             labels = [str(comparison.baseline), *to_repeat(comparison)]
@@ -67,10 +70,19 @@ def confirm(
             runs, seeds = _deciding(comparison)
             runs_there = comparison.runs["run_id"].tolist()
             places = reproduce.places(str(paths[0]), data_root(stored, runs_there))
-            plan, commands = confirm.plan(str(comparison.baseline), arms, fresh(seeds), places, c)
+            try:
+                plan, commands = confirm.plan(str(comparison.baseline), arms, fresh(seeds), places, c)
+            except UsageError as why:
+                refused.append((comparison.title, why))
+                continue
+            planned.append((Course(plan, confirms=runs), commands))
+        if not planned:
+            raise refused[0][1]
+        for title, reason in refused:
+            shown.warning(f"not confirmed: {title}: {str(reason).removeprefix('--confirm: ')}")
+        for course, commands in planned:
             for overrides in commands:
                 shown.note(command("sweep", *words_of("--conf", conf), *overrides))
-            course = Course(plan, confirms=runs)
             code = max(code, carry_out(course, conf, shown, dry_run=dry_run))
     return code
 
