@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from inspect import Parameter, signature
 from typing import Any, ParamSpec, TypeVar
@@ -48,13 +49,9 @@ def _told(function: str, settings: str, name: str, value: Any, names: list[str])
 
 def _setting(name: str, value: Any) -> str | None:
     """Return a setting as typed, with its whole key: `train.epochs=3` for `epochs`; None if there is no such key."""
-    from dropbench.config.options import GROUPS, KEYS, options, text_of
+    from dropbench.config.options import keys_called
 
-    def has(group: str) -> bool:
-        return any(f"\n{name}:" in text_of(file) for file in options(group, ()).values())
-
-    group = None if name in KEYS else next((g for g in GROUPS if "/" not in g and has(g)), "")
-    try:
-        return None if group == "" else words([{f"{group}.{name}" if group else name: value}])[0]
-    except UsageError:
-        return None
+    for key in keys_called(name)[:1]:
+        with suppress(UsageError):
+            return words([{key: value}])[0]
+    return None

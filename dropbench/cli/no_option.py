@@ -17,8 +17,6 @@ _OF_SETTINGS = {
     "label": "target",
 }
 """Names that people type for settings."""
-_GROUPS = ("train", "dropout", "data", "model", "execute")
-"""The groups whose keys are looked for, in this order."""
 
 
 def explain(error: Any, args: Sequence[str]) -> None:
@@ -65,7 +63,7 @@ def _value(option: str, args: Sequence[str]) -> str | None:
 
 def _setting(name: str, value: str, takes: Collection[str]) -> str | None:
     """Return a sentence with the setting, or filter, that an option may mean; None if no key has this name."""
-    from dropbench.config.options import GROUPS, KEYS
+    from dropbench.config.options import keys_called
     from dropbench.config.own_file import own_file
     from dropbench.config.regularizers import meant
     from dropbench.config.swept import COUNTS
@@ -80,16 +78,6 @@ def _setting(name: str, value: str, takes: Collection[str]) -> str | None:
         return f"write {own}"
     if name == "dropout" and number(value) is not None:
         name = "rate"
-    if name in (*KEYS, *GROUPS):
-        return f"settings have no dashes: write {shlex.quote(f'{name}={value}')}"
-    if keys := [f"{group}.{name}" for group in _GROUPS if _has(group, name)]:
+    if keys := keys_called(name):
         return f"settings have no dashes: write {' or '.join(shlex.quote(f'{key}={value}') for key in keys)}"
     return meant(name, value, (), ())
-
-
-def _has(group: str, name: str) -> bool:
-    """Return whether the file of any option of a group sets a key."""
-    from dropbench.config.options import conf_dir, text_of
-
-    files = (conf_dir() / group).glob("*.yaml")
-    return any(re.search(rf"^{re.escape(name)}:", text_of(file), re.MULTILINE) for file in files)

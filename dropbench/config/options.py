@@ -12,6 +12,10 @@ _OF_ONE = re.compile(r"dropout/[^/.]+/schedule")
 _PACKAGE = Path(__file__).parents[1]
 
 
+_SEARCHED = ("train", "dropout", "data", "model", "execute")
+"""The groups in which `keys_called` looks for a key, in this order."""
+
+
 def conf_dir() -> Path:
     """Returns dropbench's own conf/, which is inside the package once installed, and next to it in a checkout."""
     return next(d for d in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (d / "config.yaml").is_file())
@@ -38,6 +42,18 @@ def options(group: str, extra: Sequence[Path] = ()) -> dict[str, Path]:
 def text_of(file: Path) -> str:
     """Returns the text of an option's file for searching. Invalid UTF-8 is replaced; choosing the option reports it."""
     return file.read_text(encoding="utf-8", errors="replace")
+
+
+def keys_called(name: str) -> list[str]:
+    """Returns the whole keys of settings with this last part: `train.epochs` for `epochs`; the name itself if it is a key."""
+    if name in KEYS:
+        return [name]
+    line = re.compile(rf"^{re.escape(name)}:", re.MULTILINE)
+    return [
+        f"{group}.{name}"
+        for group in _SEARCHED
+        if any(line.search(text_of(file)) for file in (conf_dir() / group).glob("*.yaml"))
+    ]
 
 
 def called(group: str, name: str, extra: Sequence[Path] = ()) -> list[str]:
