@@ -38,8 +38,8 @@ class Design:
         if self.effect != self.effect:
             return f"{beside}: nothing can be confirmed with fewer than six seeds; type 'seed=range(0,6)'"
         return (
-            f"{beside}: four of five such studies confirm a true difference of about {self.effect:.1f} standard deviations of "
-            "the differences between seeds (plus the smallest difference that matters)"
+            f"{beside}: such a study confirms a difference four times in five if it exceeds what matters by {self.effect:.1f} "
+            "times the spread (sd) of the difference from seed to seed"
         )
 
 

@@ -16,7 +16,7 @@ def test_a_dry_run_says_what_could_be_found(bare: Path, capsys: pytest.CaptureFi
     grid = ["dropout=none,standard", "dropout.rate=0.2,0.5", *TINY]
     few, some = (dropbench(capsys, "sweep", *grid, f"seed=range(0,{n})", "--dry-run").out for n in (5, 12))
     assert "5 seeds, 2 arms beside the baseline: nothing can be confirmed" in " ".join(few.split())
-    said = re.search(r"12 seeds, 2 arms beside .* about (\d\.\d) standard deviations", " ".join(some.split()))
+    said = re.search(r"12 seeds, 2 arms beside .* by (\d\.\d) times the spread", " ".join(some.split()))
     assert said is not None and float(said[1]) == pytest.approx(findable(12, 2), abs=0.05)
     told = json.loads(dropbench(capsys, "sweep", *grid, "seed=range(0,12)", "--dry-run", "--json").out)
     assert told["design"] == {"seeds": 12, "arms": 2, "effect": findable(12, 2)}

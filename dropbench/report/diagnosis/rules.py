@@ -153,7 +153,7 @@ def _in_validation(e: Evidence, label: str) -> float:
 def _again(label: str, score: Contrast) -> str:
     """Say what the same comparison under as many fresh seeds would settle, and how often."""
     by = f"by more than {score.measure.size(score.region)}"
-    said = f"That settles whether {label} is better {by} under seeds that did not choose it"
+    said = f"That asks seeds that did not choose it whether {label} is better {by}"
     size = abs(score.difference.mean)
     if not math.isfinite(score.detectable):
         return f"{said}."
@@ -250,8 +250,9 @@ def slower(e: Evidence) -> list[Diagnosis]:
         # Each arm is compared with its own set of baseline epochs, so the correction over arms is made here, by Bonferroni.
         if delay.verdict != "worse" or delay.difference.p_adjusted * len(epochs) > ALPHA:
             continue
+        better = "better" if validation[label].direction == "better" and validation[label].confirmed else "not worse"
         says = (
-            f"{label} is not worse in validation ({validation[label]}), but takes {later:.1f} epochs to reach the score "
+            f"{label} is {better} in validation ({validation[label]}), but takes {later:.1f} epochs to reach the score "
             f"that {e.baseline} reaches in {usual:.1f}: {delay} epochs."
         )
         advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", remedies.faster

@@ -20,6 +20,8 @@ from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key to tune first: no other key changes the effect of dropout as much."""
+ADVISE = "advise"
+"""The study of `dropbench advise`, which chooses the values to try by itself, around the one that is typed."""
 AT_MOST = 60
 """The default limit of seeds of --until-settled."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
@@ -47,7 +49,7 @@ def tuned(arms: Iterable[Arm], plans: Iterable[StoredPlan]) -> tuple[Tuned, ...]
 def notes(comparison: Comparison, plans: Sequence[StoredPlan]) -> list[Note]:
     """Return the notes of a comparison. plans: the plans of its runs."""
     runs = comparison.runs
-    return [*_tuned(comparison, plans), *as_they_are([*_edges(comparison.tuned), *_several_looks(plans, runs)])]
+    return [*_tuned(comparison, plans), *as_they_are([*_edges(comparison.tuned, plans), *_several_looks(plans, runs)])]
 
 
 def further(comparison: Comparison, plans: Sequence[StoredPlan], epochs: Mapping[str, Epochs]) -> tuple[Diagnosis, ...]:
@@ -138,18 +140,21 @@ def _names(arms: Sequence[Tuned]) -> str:
     return ", ".join(tuned.arm for tuned in arms[:_SPOKEN]) + more
 
 
-def _edges(arms: Iterable[Tuned]) -> Iterator[str]:
+def _edges(arms: Iterable[Tuned], plans: Iterable[StoredPlan]) -> Iterator[str]:
     """Warn if the best value is the smallest or the largest that was tried, and name a value beyond it."""
+    edges = [(tuned, e) for tuned in arms for e in tuned.edges]
     found = [
-        f"{tuned.arm}, {e.key}={written(e.value)}, the {e.end} (try {written(e.beyond)} too)"
-        for tuned in arms
-        for e in tuned.edges
+        f"{tuned.arm}, {e.key}={written(e.value)}, the {e.end} (try {written(e.beyond)} too)" for tuned, e in edges
     ]
     if found:
+        beyond = edges[0][1]
+        again = "more values"
+        if any(plan.study == ADVISE for plan in plans):
+            again = f"{beyond.key}={written(beyond.beyond)}, around which it tries three values"
         rest = f"; and {len(found) - _SPOKEN} more" if len(found) > _SPOKEN else ""
         yield (
             f"The best value is at the edge of those tried, so a better one may lie beyond: {'; '.join(found[:_SPOKEN])}{rest}"
-            ". Type the same command with more values."
+            f". Type the same command with {again}."
         )
 
 

@@ -85,7 +85,9 @@ def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
     assert TUNED in said and "by mean validation accuracy, %, under seeds 500-502" in said and UNTUNED not in said
     assert "none, train.lr=0.001 (0.0003: 91.0, 0.001: 93.0, 1: 3 of 3 diverged)" in said
     edge = "target, train.lr=0.0003, the smallest (try 9e-05 too)."
-    assert f"{EDGE}, so a better one may lie beyond: {edge}" in said
+    assert f"{EDGE}, so a better one may lie beyond: {edge} Type the same command with more values." in said
+    advised = told(report.for_plan(store, fake_plan(both, study="advise", runs=runs(both), course=course)))
+    assert "Type the same command with train.lr=9e-05, around which it tries three values." in advised
     (comparison,) = json.loads(report.render(built, "json"))["comparisons"]
     assert [(t["arm"], t["candidates"][0]["score"]) for t in comparison["tuned"]] == [("none", 0.91), ("target", 0.91)]
     assert comparison["alpha"] == ALPHA

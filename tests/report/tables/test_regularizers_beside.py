@@ -91,8 +91,8 @@ def test_what_all_arms_have_is_a_note_and_no_label(fake: Any, put: Any, store: A
             put(fake(seed, changes={"dropout": name, "dropout.rate": rate, **decay, **beside(0.2)}))
     (comparison,) = report.build([store.root], []).comparisons
     assert comparison.labels == ["none", "standard 0.5"]
-    said = [note for note in comparison.notes if "every arm, and" in note]
-    assert said == ["In every arm, and therefore not in the labels: mixup 0.2, train.weight_decay=0.01."]
+    said = [note for note in comparison.notes if note.startswith("Every arm has")]
+    assert said == ["Every arm has mixup 0.2, train.weight_decay=0.01, which names of arms leave out."]
 
 
 def test_what_one_arm_lacks_is_in_no_such_note(grid: Any) -> None:

@@ -143,8 +143,10 @@ def _seeds(done: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
 def _in_all(runs: pd.DataFrame, arms: Sequence[str]) -> list[Note]:
     """Name the settings that all arms share, which therefore are in none of the labels."""
     told = in_all(rows_of(runs.drop_duplicates("label")), setting_keys(runs))
-    where = "In every arm, and therefore not in the labels" if len(arms) > 1 else "In this arm, but not in its label"
-    return as_they_are([f"{where}: {', '.join(told)}."] if told else [])
+    if not told:
+        return []
+    who, which = ("Every arm has", "names of arms leave") if len(arms) > 1 else ("This arm also has", "its name leaves")
+    return as_they_are([f"{who} {', '.join(told)}, which {which} out."])
 
 
 def unfinished(runs: pd.DataFrame, arms: Sequence[str]) -> list[str]:
