@@ -14,7 +14,7 @@ def fresh(e: Evidence) -> list[Diagnosis]:
     """Say for each arm that was compared again under fresh seeds what they settle."""
     told = e.comparison.verdicts if e.comparison.fresh else under_fresh_seeds(e.comparison)
     return [
-        Diagnosis("fresh seeds", (label,), _says(label, contrast), _advice(label, contrast, e.baseline))
+        Diagnosis("fresh seeds", (label,), _says(label, contrast), _advice(label, contrast, e.comparison.base))
         for label, contrast in told.items()
         if contrast.verdict
     ]

@@ -23,7 +23,7 @@ def nothing_learned(e: Evidence) -> list[Diagnosis]:
         Diagnosis(
             "nothing learned",
             (e.baseline,),
-            f"{_says(e.baseline, flat, len(done))} What a regularizer does to such a network says nothing.",
+            f"{_says(e.comparison.base, flat, len(done))} What a regularizer does to such a network says nothing.",
             "train it for longer; with a rare class, also measure balanced accuracy",
             (Step(remedies.longer(e.configs[e.baseline]), e.seeds(e.baseline)),),
             "That shows whether it learns to tell the classes apart.",
@@ -54,15 +54,15 @@ def one_answer(e: Evidence) -> list[Diagnosis]:
     ]
 
 
-def _says(baseline: str, flat: pd.DataFrame, known: int) -> str:
+def _says(base: str, flat: pd.DataFrame, known: int) -> str:
     share, seeds = 100 * flat["majority"].max(), f"{len(flat)} of {count(known, 'seed')}"
     if flat["one_class"].all():
         return (
-            f"{baseline} gives all test examples the same class in {seeds}, so its accuracy is the share of that class, "
-            f"at most {share:.1f} %."
+            f"The baseline ({base}) gives all test examples the same class in {seeds}, so its accuracy is the share of that "
+            f"class, at most {share:.1f} %."
         )
     return (
-        f"In {seeds} {baseline} is right on at most {100 * flat['train_accuracy'].max():.1f} % of its own training examples, "
-        f"with a loss no lower than that of a constant answer; always answering the most frequent class is right on "
+        f"In {seeds} the baseline ({base}) is right on at most {100 * flat['train_accuracy'].max():.1f} % of its own training "
+        f"examples, with a loss no lower than that of a constant answer; always answering the most frequent class is right on "
         f"{share:.1f} %."
     )

@@ -178,7 +178,7 @@ def too_aggressive(e: Evidence) -> list[Diagnosis]:
             f"validation {what}: {val}."
         )
         advice, steps = _milder(e, label)
-        buys = f"That shows whether a weaker version does better than {e.baseline} in validation."
+        buys = f"That shows whether a weaker version does better than {e.comparison.base} in validation."
         told.append(Diagnosis("too aggressive", (label,), says, advice, steps, buys * bool(steps)))
     return told
 

@@ -160,7 +160,7 @@ def _settled(comparison: Comparison) -> str:
     """Return what to do if no rule of the diagnosis applies: the verdicts themselves may say it."""
     told = comparison.verdicts.values()
     if all(c.confirmed and c.direction in ("worse", SAME) for c in told):
-        return f"Every verdict is confirmed, and no arm is better than {comparison.baseline}. Next: keep {comparison.baseline}."
+        return f"Every verdict is confirmed, and no arm is better than {comparison.base}. Next: keep {comparison.base}."
     return "No rule of the diagnosis applies to these runs; the verdicts say what is certain."
 
 

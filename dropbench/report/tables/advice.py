@@ -121,7 +121,7 @@ def _one_class(c: Comparison, arm: str, seeds: str) -> Advice:
             f"Cannot tell by accuracy: {has} gives all test examples the same class in {seeds}, so its accuracy is only the "
             "share of that class.",
             f"What it would take: a measure that counts each class alike; {add}type {report}.",
-            _joined(f"Until then {base} is the simpler choice.", _but(better_beside(c))),
+            _joined(f"Until then {c.base} is the simpler choice.", _but(better_beside(c))),
         ),
         better_beside(c),
         f"{add}type {report}",
@@ -137,7 +137,7 @@ def _leave(c: Comparison) -> Advice:
         base,
         c.run_of(base),
         (
-            f"Don't bother: in {_spoken(c)} no dropout that was tried is better than {base} by at least the {_region(told)} "
+            f"Don't bother: in {_spoken(c)} no dropout that was tried is better than {c.base} by at least the {_region(told)} "
             "that matter.",
             f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}{sign}.",
             _joined(_but(beside), _others(c, _name(told)), _worth(c)),
@@ -153,7 +153,7 @@ def _unknown(c: Comparison, left: list[str], budget: Budget) -> Advice:
     need = needed(told, arm, budget)
     best = f"in {_spoken(c)} the best that was tried, {arm}, has {told} under {_seeds(told)}"
     if not told.difference.n:
-        best = f"no seed has finished both with {base} and with another arm"
+        best = f"no seed has finished both with {c.base} and with another arm"
     return Advice(
         "unknown",
         base,
@@ -161,7 +161,7 @@ def _unknown(c: Comparison, left: list[str], budget: Budget) -> Advice:
         (
             _joined(f"Cannot tell yet: {best}; a difference of {_region(told)} would matter.", _ruled_out(c)),
             f"What it would take: {need.says}.",
-            _joined(f"Until then {base} is the simpler choice.", _but(beside), _worth(c)),
+            _joined(f"Until then {c.base} is the simpler choice.", _but(beside), _worth(c)),
         ),
         beside,
         need.next,
@@ -250,7 +250,7 @@ def _as_written(c: Comparison, said: str, written: Collection[str]) -> str:
         return f"{network} is the arm {arm.label}{'' if arm.label == arm.dropout else f' ({arm.dropout})'}."
     if not told.difference.n:
         return ""
-    return f"{network} ({arm.dropout}) has {told} against {c.baseline} under {_seeds(told)}: {told.verdict}."
+    return f"{network} ({arm.dropout}) has {told} against {c.base} under {_seeds(told)}: {told.verdict}."
 
 
 def _worth(c: Comparison) -> str:

@@ -130,7 +130,7 @@ def _told(c: Comparison, label: str, contrast: Contrast, measures: int) -> Besid
     way = "better" if m.direction * d.mean > 0 else "worse"
     near, far = sorted((d.low, d.high), key=abs)
     says = (
-        f"in another measure, {m.spoken}, {label} is {way} than {c.baseline} by {size(d.mean)}{unit(m)} "
+        f"in another measure, {m.spoken}, {label} is {way} than {c.base} by {size(d.mean)}{unit(m)} "
         f"({contrast.sure} interval {size(near)} to {size(far)}{corrected}{small}), which matters if {MATTERS[m.metric]}"
     )
     return Beside(label, str(m), d.mean, d.low, d.high, 1 - contrast.alpha, says)

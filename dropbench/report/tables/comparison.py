@@ -20,7 +20,7 @@ from dropbench.report.statistics.judged import judged
 from dropbench.report.statistics.verdict import region
 from dropbench.report.statistics.widening import Widening, widening
 from dropbench.report.tables.answers import Answer
-from dropbench.report.tables.arms import Arm
+from dropbench.report.tables.arms import NONE, Arm
 from dropbench.report.tables.attribution_agreement import agreements
 from dropbench.report.tables.exported import wide
 from dropbench.report.tables.selection import Choice
@@ -147,6 +147,12 @@ class Comparison:
     def labels(self) -> list[str]:
         """The labels of all arms, in the table's order."""
         return [a.label for a in self.arms]
+
+    @property
+    def base(self) -> str:
+        """The baseline in a sentence: `no dropout` for `none`, which would be read as "not one", else its label."""
+        plain = self.baseline == NONE and all(a.dropout == NONE for a in self.arms if a.label == NONE)
+        return "no dropout" if plain and not any(a.beside for a in self.arms) else str(self.baseline)
 
     @property
     def others(self) -> list[str]:

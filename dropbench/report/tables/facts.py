@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS, confidence
 from dropbench.report.statistics.verdict import SAME, UNTOLD
-from dropbench.report.tables.arms import NONE
 from dropbench.report.tables.collapsed import counted, unlearned
 from dropbench.report.tables.columns import ABSENT, or_absent, seeds_to_confirm
 from dropbench.report.tables.comparison import Comparison
@@ -85,12 +84,6 @@ def no_gain(c: Comparison) -> bool:
     return bool(c.verdicts) and all(contrast.not_better for contrast in c.verdicts.values())
 
 
-def without(c: Comparison) -> str:
-    """Return the baseline in words: `no dropout` for `none`, which a sentence would make to "not one"."""
-    plain = c.baseline == NONE and all(arm.dropout == NONE for arm in c.arms if arm.label == NONE)
-    return "no dropout" if plain and not any(arm.beside for arm in c.arms) else str(c.baseline)
-
-
 def region_of(c: Comparison) -> str:
     """Return the size of the largest difference that is too small to matter: `0.2 points`."""
     first = next(iter(c.verdicts.values()))
@@ -132,7 +125,7 @@ def _too_early(c: Comparison) -> list[Fact]:
         Fact(
             "Best",
             "nothing yet",
-            f"the baseline ({without(c)}) has learned next to nothing{f' ({level})' if level else ''}",
+            f"the baseline ({c.base}) has learned next to nothing{f' ({level})' if level else ''}",
         ),
         Fact(
             "How sure",
@@ -146,9 +139,7 @@ def _held(c: Comparison, first: str, contrast: Contrast) -> Fact:
     """Return the fact on the best arm if it was chosen and then compared again; fresh seeds do not flatter it."""
     name = "Highest" if not contrast.measure.direction else "Best"
     between = f" ({limits(contrast)})" if limits(contrast) else ""
-    return Fact(
-        name, first, f"{size(contrast)}{between} against {without(c)} under fresh seeds, which did not choose it"
-    )
+    return Fact(name, first, f"{size(contrast)}{between} against {c.base} under fresh seeds, which did not choose it")
 
 
 def _best(c: Comparison, first: str, ahead: bool) -> Fact:
@@ -159,11 +150,11 @@ def _best(c: Comparison, first: str, ahead: bool) -> Fact:
     if not ahead and not sign * contrast.difference.mean > 0:
         base = _level(c, c.baseline)
         level = f"{measure.level(base.mean)} {measure.unit}".rstrip() if not math.isnan(base.mean) else ""
-        return Fact(name, without(c), f"{level}; no arm has a better mean" if level else "no arm has a better mean")
+        return Fact(name, c.base, f"{level}; no arm has a better mean" if level else "no arm has a better mean")
     chosen = {choice.chosen: choice.word for choice in c.choices}
     how = f" (its {chosen[first]} was chosen by the validation score, not by this one)" if first in chosen else ""
     between = f" ({limits(contrast)})" if limits(contrast) else ""
-    told = f"{size(contrast)}{between} against {without(c)}{how}"
+    told = f"{size(contrast)}{between} against {c.base}{how}"
     if not ahead and contrast.direction == UNTOLD:
         return Fact(name, "not known", f"{first} has {told}, which may be chance")
     return Fact(name, first, told)
@@ -197,11 +188,11 @@ def _excluded(c: Comparison, first: str) -> Fact:
 def _avoid(c: Comparison, told: Sequence[str]) -> Fact:
     downs = [label for label in told if c.verdicts[label].direction in DOWNWARDS]
     if not downs:
-        return Fact("Avoid", "nothing", f"no arm is shown to do worse than {without(c)}")
+        return Fact("Avoid", "nothing", f"no arm is shown to do worse than {c.base}")
     sure = sum(c.verdicts[label].confirmed for label in downs)
     value = downs[0] if len(downs) == 1 else f"{len(downs)} of {count(len(told), 'arm')}"
     kind = "confirmed" if sure == len(downs) else "not confirmed" if not sure else f"{sure} of them confirmed"
-    return Fact("Avoid", value, f"{_spread([c.verdicts[label] for label in downs], without(c))}; {kind}")
+    return Fact("Avoid", value, f"{_spread([c.verdicts[label] for label in downs], c.base)}; {kind}")
 
 
 def _spread(contrasts: Sequence[Contrast], baseline: str | None) -> str:

@@ -21,7 +21,6 @@ from dropbench.report.tables.facts import (
     no_gain,
     ranked,
     region_of,
-    without,
 )
 from dropbench.report.tables.last_epoch import PAST_BEST
 from dropbench.report.tables.length import trained_for
@@ -50,7 +49,7 @@ def _under_fresh(c: Comparison, again: Mapping[str, Contrast]) -> str:
     """Return what fresh seeds say of arms that were chosen: `standard 0.5 does better`."""
     words = {
         SAME: "makes no difference that matters",
-        UNTOLD: f"cannot be told from {without(c)}",
+        UNTOLD: f"cannot be told from {c.base}",
         "": "has no verdict",
     }
     parts = []
@@ -73,7 +72,7 @@ def _heading(c: Comparison) -> str:
     if ups:
         return _ahead(c, ups, downs)
     if has_learned_nothing(c):
-        return f"The baseline ({without(c)}) has learned next to nothing, so a comparison with it says nothing yet"
+        return f"The baseline ({c.base}) has learned next to nothing, so a comparison with it says nothing yet"
     if downs:
         return _behind(c, told, downs)
     return _neither(c, told)
@@ -88,7 +87,7 @@ def _ahead(c: Comparison, ups: Sequence[str], downs: Sequence[str]) -> str:
     word = c.verdicts[first].direction
     does = ("does" if not others else "do") if sure else ("seems to do" if not others else "seem to do")
     late = f", which was {PAST_BEST}" if past_best(c) else ""
-    says = f"{who} {does} {word} than {without(c)}{late}" + ("" if sure else ", not yet confirmed")
+    says = f"{who} {does} {word} than {c.base}{late}" + ("" if sure else ", not yet confirmed")
     return f"{says}; {_number(downs)} {c.verdicts[downs[0]].direction}" if downs else says
 
 
@@ -103,10 +102,10 @@ def _behind(c: Comparison, told: Sequence[str], downs: Sequence[str]) -> str:
     unsure = "" if sure else ", not yet confirmed"
     if len(downs) == len(told):
         who = {1: f"{told[0]} does", 2: "Both arms do"}.get(len(told), f"All {len(told)} arms do")
-        return f"{who} {word} than {without(c)}{unsure}"
+        return f"{who} {word} than {c.base}{unsure}"
     better = "higher" if word == "lower" else "better"
     does = "does" if len(downs) == 1 else "do"
-    return f"No arm is shown to do {better} than {without(c)}; {len(downs)} of {len(told)} {does} {word}{unsure}"
+    return f"No arm is shown to do {better} than {c.base}; {len(downs)} of {len(told)} {does} {word}{unsure}"
 
 
 def _neither(c: Comparison, told: Sequence[str]) -> str:
@@ -116,14 +115,12 @@ def _neither(c: Comparison, told: Sequence[str]) -> str:
         unsure = "" if all(c.verdicts[label].confirmed for label in same) else ", not yet confirmed"
         return f"{f'{one} makes' if one else 'The arms make'} no difference that matters{unsure}"
     if same:
-        return (
-            f"No arm is shown to differ from {without(c)}; {len(same)} of {len(told)} make no difference that matters"
-        )
+        return f"No arm is shown to differ from {c.base}; {len(same)} of {len(told)} make no difference that matters"
     if no_gain(c):
-        return f"No arm does better than {without(c)} by more than {region_of(c)}"
+        return f"No arm does better than {c.base} by more than {region_of(c)}"
     seeds = min(c.verdicts[label].difference.n for label in told)
     better = "beats" if c.measure and c.measure.direction else "differs from"
-    return f"{count(seeds, 'seed')} cannot tell whether {one or 'any arm'} {better} {without(c)}"
+    return f"{count(seeds, 'seed')} cannot tell whether {one or 'any arm'} {better} {c.base}"
 
 
 def _nothing_to_compare(c: Comparison) -> str:
@@ -167,7 +164,7 @@ def _setting(c: Comparison) -> str:
 
 def _base(c: Comparison) -> str:
     """Return the baseline's label and what it stands for: `none (no dropout)`."""
-    return str(c.baseline) if without(c) == c.baseline else f"{c.baseline} ({without(c)})"
+    return str(c.baseline) if c.base == c.baseline else f"{c.baseline} ({c.base})"
 
 
 def _seeds(c: Comparison) -> str:

@@ -51,7 +51,8 @@ def overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
     yield Diagnosis(
         PAST_BEST,
         (baseline, *better),
-        f"{baseline} had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the last epoch. "
+        f"The baseline ({comparison.base}) had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the "
+        "last epoch. "
         f"{' and '.join(better[:3])} may do better only because {'it overfits' if len(better) == 1 else 'they overfit'} later.",
         f"{PATIENCE} stops each run early and tests it at its own best epoch",
         options=(f"{PATIENCE}={max(2, round(last / 5))}",),

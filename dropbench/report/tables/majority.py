@@ -32,7 +32,8 @@ def majority(comparison: Comparison) -> list[Note]:
     if not _hardly(known[label], constant):
         return [Note(f"{share}.", "")]
     more = "no more" if known[label] <= constant else "little more"
-    said = f"{share}; {label} reaches {accuracy.level(known[label])} %, which is {more}."
+    who = f"the baseline ({comparison.base})" if label == comparison.baseline else label
+    said = f"{share}; {who} reaches {accuracy.level(known[label])} %, which is {more}."
     return [Note(f"{said} Balanced accuracy counts every class the same: {balanced(comparison.runs)}.", said)]
 
 

@@ -286,7 +286,7 @@ def test_no_rule_fits_equal_arms(arm: Any, store: Any) -> None:
     arm("standard")
     assert found(store) == []
     text = " ".join(report.render(report.build([store.root]), "rich", 80).split())
-    assert "no arm is better than none. Next: keep none." in text
+    assert "no arm is better than no dropout. Next: keep no dropout." in text
 
 
 def test_by_loss_better_is_lower(arm: Any, store: Any) -> None:

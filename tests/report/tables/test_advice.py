@@ -165,9 +165,7 @@ def test_how_the_network_does_as_it_was_written_is_said(
     own = next(arm.arm_id for arm in c.arms if arm.label == f"standard {written}")
     found = advice(c, "it", Budget(planned=40, left=False, most=400), {own})
     assert found is not None
-    told = (
-        f"Your network as written (standard {written}) has {c.verdicts[f'standard {written}']} against none under 12 "
-    )
+    told = f"Your network as written (standard {written}) has {c.verdicts[f'standard {written}']} against no dropout under 12 "
     is_the_one = f"standard {written}" in " ".join(found.sentences[:2])
     assert found.sentences[2].startswith(
         f"Your network as written is the arm standard {written}." if is_the_one else told

@@ -167,5 +167,5 @@ def test_a_baseline_that_is_tested_long_after_its_best_epoch_is_told_of(
         assert todo(comparison).startswith(
             "Keep the baseline (no dropout) for now: standard 0.5 may do better only because"
         )
-        assert f"none had its best validation loss in epoch {best} of 10 (median)" in found[0].says
+        assert f"The baseline (no dropout) had its best validation loss in epoch {best} of 10 (median)" in found[0].says
         assert found[0].options == ("train.patience=2",)

@@ -101,9 +101,7 @@ def test_seeds_that_need_too_many_are_named_together(three: Any) -> None:
 def test_the_next_step_is_one_and_says_what_it_buys(three: Any) -> None:
     made = three()
     text = " ".join(report.render(made, "rich", 100).split())
-    assert text.count("Next: ") == 1 and re.search(
-        r"Next: [^.]*(?:\.\d[^.]*)*\. That (settles|shows|would settle)", text
-    )
+    assert text.count("Next: ") == 1 and re.search(r"Next: [^.]*(?:\.\d[^.]*)*\. That (asks|shows|would settle)", text)
     for told in made.comparisons[0].diagnosis or ():
         assert bool(told.buys) == bool(told.steps)
 

@@ -69,7 +69,7 @@ def test_a_better_loss_is_told_where_accuracy_cannot_tell(made: Made) -> None:
     assert (found.beside.arm, found.beside.measure) == ("standard 0.5", "test_loss")
     assert found.beside.low < found.beside.mean < found.beside.high < 0
     last = found.sentences[2]
-    assert "in another measure, test loss, standard 0.5 is better than none by 0.0" in last
+    assert "in another measure, test loss, standard 0.5 is better than no dropout by 0.0" in last
     assert "matters if you use the predicted probabilities" in last and "corrected for 2 arms)" in last
 
 
@@ -95,7 +95,7 @@ def test_none_that_is_small_or_worse_or_by_chance(made: Made, effect: float) -> 
 def test_of_an_arm_to_use_what_it_loses_is_told(made: Made) -> None:
     found = told(made({0.5: {"loss": 0.03}}, better=0.1))
     assert found.decision == "use"
-    assert found.beside is not None and "standard 0.5 is worse than none by" in found.sentences[2]
+    assert found.beside is not None and "standard 0.5 is worse than no dropout by" in found.sentences[2]
     assert worse_beside(made({0.5: {"loss": 0.03}}), "standard 0.5") is not None
 
 

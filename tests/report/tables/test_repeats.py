@@ -85,7 +85,7 @@ def test_the_answer_is_that_of_the_fresh_seeds(folder: Any, store: Any) -> None:
     assert sure.value != "confirmed" and "fresh seeds" in sure.detail
     assert "under fresh seeds" in next(f for f in told.facts if f.name == "Best").detail
     (rule,) = (d for d in first.diagnosis or () if CHOSEN in d.arms)
-    assert rule.rule == "fresh seeds" and rule.advice.startswith("keep none") and not rule.steps
+    assert rule.rule == "fresh seeds" and rule.advice.startswith("keep no dropout") and not rule.steps
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_of_arms_that_were_tuned_all_are_candidates_whatever_was_found_for_each(
     store.write_plan(fake_plan(arms, study="rates", baseline="none", tables=tables))
     comparison = report.build([store.root], ["study=rates"]).comparisons[0]
     assert [set(c.of) for c in comparison.choices] == [{"none", "middle", "high"}]
-    arms_there, runs = labelled(comparison.runs)
+    arms_there, runs = labelled(comparison.runs, ["none"])
     everywhere = {arm.label: ("train.lr",) for arm in arms_there}
     (choice,) = choices(runs, arms_there, comparison.measure, (), everywhere)
     assert (set(choice.of), choice.chosen) == (set(arms), "middle")

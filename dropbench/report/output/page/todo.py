@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropbench.report.tables.comparison import Comparison, Diagnosis
-from dropbench.report.tables.facts import UPWARDS, has_learned_nothing, leader, ranked, without
+from dropbench.report.tables.facts import UPWARDS, has_learned_nothing, leader, ranked
 from dropbench.report.tables.finding import past_best
 from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.values import plain
@@ -36,15 +36,15 @@ def _use(c: Comparison) -> str:
     if sure and not again:
         first = leader(c, sure)
         if past_best(c):
-            return f"Keep the baseline ({without(c)}) for now: {first} may do better only because it overfits later."
+            return f"Keep the baseline ({c.base}) for now: {first} may do better only because it overfits later."
         chosen = any(choice.chosen == first and len(choice.of) > 1 for choice in c.choices)
         return f"Use {first}" + (", once seeds that had no part in choosing it confirm it." if chosen else ".")
     if ups and not again:
-        return f"Keep the baseline ({without(c)}) until more seeds confirm {leader(c, ups)}."
+        return f"Keep the baseline ({c.base}) until more seeds confirm {leader(c, ups)}."
     if has_learned_nothing(c):
         return "Draw no conclusion from these runs yet."
     settled = all(c.verdicts[label].not_better or c.verdicts[label].confirmed for label in told)
-    return f"Keep the baseline ({without(c)}){'' if settled and told else ' for now'}."
+    return f"Keep the baseline ({c.base}){'' if settled and told else ' for now'}."
 
 
 def _next(c: Comparison, found: Diagnosis | None) -> str:
