@@ -253,7 +253,7 @@ def slower(e: Evidence) -> list[Diagnosis]:
         better = "better" if validation[label].direction == "better" and validation[label].confirmed else "not worse"
         says = (
             f"{label} is {better} in validation ({validation[label]}), but takes {later:.1f} epochs to reach the score "
-            f"that {e.baseline} reaches in {usual:.1f}: {delay} epochs."
+            f"that the baseline reaches in {usual:.1f}: {delay} epochs."
         )
         advice, change = "a higher learning rate may make up for it (Srivastava et al. 2014, A.2)", remedies.faster
         buys = f"That shows whether {label} can be as fast as {e.baseline}."

@@ -213,7 +213,7 @@ def test_slower_but_not_worse(arm: Any, store: Any, by: int, advice: str, lr: fl
     arm("standard", curves=rising(0.9, by), train__lr=0.001)
     (d,) = found(store)
     assert d.rule == "slower but not worse" and advice in d.advice
-    assert f"takes {by}.0 epochs to reach the score that none reaches in 10.0" in d.says
+    assert f"takes {by}.0 epochs to reach the score that the baseline reaches in 10.0" in d.says
     assert {(s.config["train"]["lr"], s.config["train"]["epochs"]) for s in d.steps} == {(lr, epochs)}
     assert [s.config["dropout"]["name"] for s in d.steps] == ["none", "standard"]
 
