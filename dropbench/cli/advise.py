@@ -211,7 +211,7 @@ def _remedy(course: Course) -> str:
 
     for spec in course.first.specs[:1]:  # all of them have the same data
         if told := load(spec.data, course.first.settings).remedies:
-            return f"About the data: {told[0]}."
+            return f"About the data: {'. Also: '.join(told[:2])}."
     return ""
 
 

@@ -107,11 +107,11 @@ def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool
 
 
 def it_would_take(undecided: Mapping[str, Contrast]) -> tuple[str, bool]:
-    """Return how many seeds would settle the contrast that takes fewest, and whether that is a number of seeds at all."""
+    """Return how many seeds would settle the contrast with the best mean, and whether that is a number of seeds at all."""
     known = {label: c for label, c in undecided.items() if not math.isnan(c.seeds_needed.even)}
     if not known:
         return "ranks decide here, and how many seeds that would take is not known", False
-    arm = min(known, key=lambda label: known[label].seeds_needed)
+    arm = max(known, key=lambda label: known[label].measure.direction * known[label].difference.mean)
     even, likely = known[arm].seeds_needed
     if math.isinf(even):
         return f"it would take {too_many()}", False

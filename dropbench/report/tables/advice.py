@@ -9,13 +9,13 @@ from typing import Literal
 
 from dropbench.report.statistics import moments
 from dropbench.report.statistics.contrast import Contrast
-from dropbench.report.statistics.interval import MIN_PAIRS
+from dropbench.report.statistics.interval import ALPHA, MIN_PAIRS
 from dropbench.report.tables.beside import Beside, better_beside, worse_beside
 from dropbench.report.tables.collapsed import constant as constant_arms
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.enough import Budget, needed
 from dropbench.report.tables.majority import balanced, no_arm_learned
-from dropbench.values import count
+from dropbench.values import count, written
 
 Decision = Literal["use", "leave", "unknown"]
 _SPOKEN = 3
@@ -49,7 +49,7 @@ class Advice:
     next: str = ""
 
 
-def advice(comparison: Comparison, what: str, budget: Budget, written: Collection[str] = ()) -> Advice | None:
+def advice(comparison: Comparison, what: str, budget: Budget, own: Collection[str] = ()) -> Advice | None:
     """Return advice from the verdicts of a comparison; None if nothing was compared.
 
     An arm is recommended if it is confirmed to be better; of several, the one that is best on validation data. Dropout is left
@@ -63,15 +63,16 @@ def advice(comparison: Comparison, what: str, budget: Budget, written: Collectio
         The model and data that the advice is about.
     budget : Budget
         How many seeds the command has, and whether some are left to train.
-    written : collection of str
+    own : collection of str
         The ids of the arms that are the user's network with the dropout that it was written with.
     """
     if (found := _decided(comparison, budget)) is None:
         return None
     first, how, else_to_know = found.sentences
-    told = _as_written(comparison, f"{first} {how}", written)
+    told = _as_written(comparison, f"{first} {how}", own)
+    reserved = _joined(_at_edge(comparison), _looks(comparison))
     scope = f"This answer is for {what}; another model or more data may need a different answer."
-    return replace(found, sentences=(first, how, _joined(told, else_to_know, scope)))
+    return replace(found, sentences=(first, how, _joined(told, else_to_know, reserved, scope)))
 
 
 def _decided(comparison: Comparison, budget: Budget) -> Advice | None:
@@ -101,7 +102,7 @@ def _use(c: Comparison, arm: str) -> Advice:
             f"Use {arm}: {_levels(c, arm)}.",
             f"How sure: {told} under {_seeds(told)}, more than the {_region(told)} that matter; confirmed, with "
             f"{count(len(c.verdicts), 'arm')} tried.",
-            _joined(_but(beside), _others(c, arm), _worth(c)),
+            _joined(_worth(c), _but(beside), _others(c, arm)),
         ),
         beside,
     )
@@ -140,7 +141,7 @@ def _leave(c: Comparison) -> Advice:
             f"Don't bother: in {_spoken(c)} no dropout that was tried is better than {c.base} by at least the {_region(told)} "
             "that matter.",
             f"How sure: the best of {count(len(c.verdicts), 'arm')}, {_name(told)}, has {told} under {_seeds(told)}{sign}.",
-            _joined(_but(beside), _others(c, _name(told)), _worth(c)),
+            _joined(_worth(c), _but(beside), _others(c, _name(told))),
         ),
         beside,
     )
@@ -161,7 +162,7 @@ def _unknown(c: Comparison, left: list[str], budget: Budget) -> Advice:
         (
             _joined(f"Cannot tell yet: {best}; a difference of {_region(told)} would matter.", _ruled_out(c)),
             f"What it would take: {need.says}.",
-            _joined(f"Until then {c.base} is the simpler choice.", _but(beside), _worth(c)),
+            _joined(_worth(c), f"Until then {c.base} is the simpler choice.", _but(beside)),
         ),
         beside,
         need.next,
@@ -240,9 +241,9 @@ def _others(c: Comparison, arm: str) -> str:
     return f"Of the others: {', '.join(said[:_SPOKEN])}{more}." if said else ""
 
 
-def _as_written(c: Comparison, said: str, written: Collection[str]) -> str:
+def _as_written(c: Comparison, said: str, own: Collection[str]) -> str:
     """Return a sentence on how the user's network does as it was written; or nothing. said: what is said already."""
-    arm = next((a for a in c.arms if a.arm_id in written and a.label in c.verdicts), None)
+    arm = next((a for a in c.arms if a.arm_id in own and a.label in c.verdicts), None)
     if arm is None:
         return ""
     told, network = c.verdicts[arm.label], "Your network as written"
@@ -251,6 +252,25 @@ def _as_written(c: Comparison, said: str, written: Collection[str]) -> str:
     if not told.difference.n:
         return ""
     return f"{network} ({arm.dropout}) has {told} against {c.base} under {_seeds(told)}: {told.verdict}."
+
+
+def _at_edge(c: Comparison) -> str:
+    """Return a sentence if a setting that was tuned would perhaps have gone on beyond the values that were tried."""
+    arms = [t for t in c.tuned if t.edges]
+    if not arms:
+        return ""
+    edge = next((t for t in arms if t.arm == c.baseline), arms[0]).edges[0]
+    which = "all arms" if len(arms) == len(c.arms) > 1 else ", ".join(t.arm for t in arms[:_SPOKEN])
+    return (
+        f"The best {edge.key} of {which} is at the edge of those tried; the same command with "
+        f"{edge.key}={written(edge.beyond)} tries others."
+    )
+
+
+def _looks(c: Comparison) -> str:
+    """Return why the intervals are wider than 95 % ones; empty if they are not."""
+    usual = c.alpha >= ALPHA
+    return "" if usual else "Intervals are wider than 95 % ones, to allow for looking at the results several times."
 
 
 def _worth(c: Comparison) -> str:

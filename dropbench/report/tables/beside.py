@@ -126,11 +126,11 @@ def _told(c: Comparison, label: str, contrast: Contrast, measures: int) -> Besid
     family += [f"{measures} further measures"] * (measures > 1)
     corrected = f", corrected for {' and '.join(family)}" if family else ""
     region = m.size(contrast.region) + unit(m) * (not m.in_percent)
-    small = "" if contrast.confirmed else f"; up to {region} counts as too small to matter"
+    small = "" if contrast.confirmed else f", though perhaps by too little to matter (up to {region})"
     way = "better" if m.direction * d.mean > 0 else "worse"
     near, far = sorted((d.low, d.high), key=abs)
     says = (
         f"in another measure, {m.spoken}, {label} is {way} than {c.base} by {size(d.mean)}{unit(m)} "
-        f"({contrast.sure} interval {size(near)} to {size(far)}{corrected}{small}), which matters if {MATTERS[m.metric]}"
+        f"({contrast.sure} interval {size(near)} to {size(far)}{corrected}){small}, which matters if {MATTERS[m.metric]}"
     )
     return Beside(label, str(m), d.mean, d.low, d.high, 1 - contrast.alpha, says)

@@ -151,8 +151,8 @@ class Comparison:
     @property
     def base(self) -> str:
         """The baseline in a sentence: `no dropout` for `none`, which would be read as "not one", else its label."""
-        plain = self.baseline == NONE and all(a.dropout == NONE for a in self.arms if a.label == NONE)
-        return "no dropout" if plain and not any(a.beside for a in self.arms) else str(self.baseline)
+        idle = [a.label for a in self.arms if a.dropout == NONE]
+        return "no dropout" if self.baseline == NONE and idle == [NONE] else str(self.baseline)
 
     @property
     def others(self) -> list[str]:

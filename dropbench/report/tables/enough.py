@@ -118,7 +118,7 @@ def _hopeless(says: str, n: int, budget: Budget) -> Need:
     if not budget.left:
         return Need(f"{says}. All {count(budget.planned, 'seed')} that were planned are trained", _STOP)
     return Need(
-        f"{says}. The time was over after {n} of at most {count(budget.planned, 'seed')}; the same command would train the "
-        "rest, but these will probably not settle it",
+        f"{says}. {_STOP.capitalize()}: the time was over after {n} of at most {count(budget.planned, 'seed')}, and those that "
+        "are left will probably not settle it",
         f"{_STOP}, since the seeds that are left will probably not settle it",
     )

@@ -100,7 +100,9 @@ def _judged(c: Comparison, again: Mapping[str, Contrast]) -> list[Fact]:
     if not ups and has_learned_nothing(c):
         return _too_early(c)
     held = [label for label in ranked(again) if again[label].confirmed and again[label].direction in UPWARDS]
-    first = held[0] if held else leader(c, sure or ups or told)
+    # Where no arm is ahead nothing is claimed of any, so it is about the one with the best mean, whichever validation chose.
+    undecided = next((label for label in told if label in again), told[0])
+    first = held[0] if held else leader(c, sure or ups) if ups else undecided
     if first in again:
         return [
             _held(c, first, again[first]),

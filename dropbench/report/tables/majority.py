@@ -45,7 +45,7 @@ def no_arm_learned(comparison: Comparison) -> str:
     accuracy, best = comparison.measures.read("test_accuracy"), max(known, key=known.__getitem__)
     frequent, reached = accuracy.level(constant), accuracy.level(known[best])
     return (
-        f"But no arm is much better than always answering the most frequent class: that is right on {frequent} % of the test "
+        f"No arm is much better than always answering the most frequent class: that is right on {frequent} % of the test "
         f"examples, and {best}, the best, on {reached} %, so this answer is worth little."
     )
 

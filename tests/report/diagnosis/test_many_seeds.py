@@ -19,16 +19,20 @@ from dropbench.report.statistics.power import MOST, Seeds
     ("needed", "says"),
     [
         (
-            [(182.0, 378.0), (250.0, 400.0)],
-            "about 182 seeds in all would settle a with an even chance, and 378 with four",
+            [(90.0, 120.0), (182.0, 378.0)],
+            "about 182 seeds in all would settle b with an even chance, and 378 with four",
         ),
-        ([(math.inf, math.inf), (250.0, math.inf)], "about 250 seeds in all would settle b with an even chance"),
-        ([(math.inf, math.inf), (math.nan, math.nan)], f"it would take more than {MOST:,} seeds"),
+        ([(90.0, 120.0), (250.0, math.inf)], "about 250 seeds in all would settle b with an even chance"),
+        ([(math.nan, math.nan), (math.inf, math.inf)], f"it would take more than {MOST:,} seeds"),
         ([(math.nan, math.nan)], "ranks decide here"),
     ],
 )
-def test_it_is_the_arm_that_takes_fewest(needed: list[tuple[float, float]], says: str) -> None:
-    arms: Any = {name: SimpleNamespace(seeds_needed=Seeds(*n)) for name, n in zip("ab", needed, strict=False)}
+def test_it_is_the_arm_with_the_best_mean(needed: list[tuple[float, float]], says: str) -> None:
+    up = SimpleNamespace(direction=1)
+    arms: Any = {
+        name: SimpleNamespace(seeds_needed=Seeds(*n), measure=up, difference=SimpleNamespace(mean=i))
+        for i, (name, n) in enumerate(zip("ab", needed, strict=False))
+    }
     assert it_would_take(arms)[0].startswith(says)
 
 

@@ -146,9 +146,7 @@ def test_an_answer_between_arms_that_learned_next_to_nothing_is_said_to_be_worth
         put(*(fake(s, changes=changes, test=score, test_classes=told) for s, score in enumerate(scores)))
     found = advice(build([store.root]).comparisons[0], "it", Budget(planned=40, left=False, most=400))
     assert found is not None and found.decision == "use"
-    said = (
-        "But no arm is much better than always answering the most frequent class: that is right on 64.0 % of the test"
-    )
+    said = "No arm is much better than always answering the most frequent class: that is right on 64.0 % of the test"
     assert (said in found.sentences[2]) is not worth
     assert ("standard 0.5, the best, on 69." in found.sentences[2]) is not worth
 

@@ -13,6 +13,8 @@ from dropbench import report
 from dropbench.errors import UsageError
 from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.statistics.looks import levels
+from dropbench.report.tables.advice import advice
+from dropbench.report.tables.enough import Budget
 from dropbench.store import Candidate, Course, Rule, StoredStage, Tuned
 
 TUNED = "Each arm ran at its own best setting"
@@ -88,6 +90,10 @@ def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
     assert f"{EDGE}, so a better one may lie beyond: {edge} Type the same command with more values." in said
     advised = told(report.for_plan(store, fake_plan(both, study="advise", runs=runs(both), course=course)))
     assert "Type the same command with train.lr=9e-05, around which it tries three values." in advised
+    (c,) = built.comparisons
+    answer = advice(c, "it", Budget(planned=40, left=True, most=400))
+    assert answer is not None and "The best train.lr of target is at the edge of those tried" in answer.sentences[2]
+    assert "with train.lr=9e-05 tries others" in answer.sentences[2] and "wider than 95 %" not in answer.sentences[2]
     (comparison,) = json.loads(report.render(built, "json"))["comparisons"]
     assert [(t["arm"], t["candidates"][0]["score"]) for t in comparison["tuned"]] == [("none", 0.91), ("target", 0.91)]
     assert comparison["alpha"] == ALPHA
@@ -103,6 +109,8 @@ def test_the_level_is_that_of_the_last_look(fake: Any, fake_plan: Any, put: Any,
         assert built.comparisons[0].alpha == level != ALPHA
         assert f"The results were looked at after {'10' if taken == 1 else '10, 16'} of at most 20 seeds" in told(built)
         assert f"the level of this look, {level:.2g} instead of 0.05" in told(built)
+        answer = advice(built.comparisons[0], "it", Budget(planned=40, left=True, most=400))
+        assert answer is not None and "Intervals are wider than 95 % ones" in answer.sentences[2]
     store.write_plan(plan)
     assert report.build([store.root]).comparisons[0].alpha == level
     more = arms(fake, range(10, 12))

@@ -102,7 +102,7 @@ def test_too_many_seeds_are_in_vain_with_or_without_time() -> None:
     told = contrast(0.0021, 0.03, 40)
     assert math.isinf(told.seeds_needed.even)
     stopped, done = need(told, Budget(100, True, 400)), need(told, Budget(40, False, 400))
-    assert "more than 1,000 seeds" in stopped.says and HOPELESS in stopped.says and "the same command" in stopped.says
+    assert "more than 1,000 seeds" in stopped.says and HOPELESS in stopped.says and "Stop here" in stopped.says
     assert done.says.endswith("All 40 seeds that were planned are trained") and done.next == "stop here"
 
 

@@ -140,6 +140,33 @@ def test_an_arm_that_diverged_is_to_be_avoided(fake: Any, put: Any, store: Any) 
     assert fact(told, "Cost")[1].endswith("8 diverged")
 
 
+def test_where_nothing_is_decided_the_boxes_are_about_the_best_mean_whichever_rate_validation_chose(
+    fake: Any, put: Any, store: Any
+) -> None:
+    luck = random.Random(0)
+    for seed in range(10):
+        put(fake(seed, val=0.8, test=0.8))
+        for rate, val, gain in ((0.25, 0.81, 0.004), (0.5, 0.82, -0.004)):
+            changes = {"dropout": "standard", "dropout.rate": rate}
+            put(fake(seed, changes=changes, val=val, test=0.8 + gain + luck.gauss(0, 0.02)))
+    (comparison,) = report.build([store.root]).comparisons
+    means = {label: v.difference.mean for label, v in comparison.verdicts.items()}
+    assert [c.chosen for c in comparison.choices] == ["standard 0.5"] and means["standard 0.5"] < means["standard 0.25"]
+    told = finding(comparison)
+    assert means["standard 0.25"] > 0 and fact(told, "Best")[1].startswith("standard 0.25 has +")
+    assert "leave standard 0.25 open" in fact(told, "How sure")[1]
+
+
+def test_the_baseline_is_no_dropout_unless_another_arm_has_none_either(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(2):
+        put(fake(seed, changes={"train.lr": 0.1}), fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}))
+    plain = report.build([store.root]).comparisons
+    assert {c.base for c in plain if c.baseline == "none"} == {"no dropout"}
+    for seed in range(2):
+        put(fake(seed), fake(seed, changes={"train.weight_decay": 0.01}))
+    assert "none" in {c.base for c in report.build([store.root]).comparisons}
+
+
 def test_the_sentence_says_what_was_run(found: Any) -> None:
     told = found({("standard", 0.5): 0.0})
     assert told.setting.startswith(

@@ -84,7 +84,7 @@ def test_the_size_and_its_limits_are_written_in_one_direction(made: Made) -> Non
 def test_one_that_may_be_too_small_to_matter_says_so(made: Made) -> None:
     """The interval excludes no difference, but not one within the region of equivalence."""
     found = better_beside(made({0.5: {"loss": -0.010}}))
-    assert found is not None and "up to 0.01 nats counts as too small to matter" in found.says
+    assert found is not None and "though perhaps by too little to matter (up to 0.01 nats)" in found.says
 
 
 @pytest.mark.parametrize("effect", [0.0, -0.003, 0.03])
