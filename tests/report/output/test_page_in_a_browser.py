@@ -183,7 +183,7 @@ def test_arms_are_sought_filtered_and_sorted(opened: Any) -> None:
     tab.get_by_label("Verdict").select_option("")
     tab.get_by_label("Show").select_option("test_loss")
     assert names(tab) == BY_DIFFERENCE
-    assert "Test loss minus that of none" in tab.locator(".measure:not([hidden]) .caption").inner_text()
+    assert "Test loss minus that of no dropout" in tab.locator(".measure:not([hidden]) .caption").inner_text()
     tab.get_by_label("Order").select_option("number")
     assert names(tab) == ["standard 0.1", "standard 0.3", "standard 0.5", "standard 0.9"]
 

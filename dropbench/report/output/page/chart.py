@@ -132,7 +132,7 @@ def _chart(c: Comparison, measure: Measure) -> Chart | None:
     return Chart(
         str(measure),
         measure.spoken,
-        f"{measure.spoken} minus that of {c.baseline}{f', in {unit}' if unit else ''}, with {sure} intervals{holds}",
+        f"{measure.spoken} minus that of {c.base}{f', in {unit}' if unit else ''}, with {sure} intervals{holds}",
         *better,
         place(0.0),
         (place(-region), place(region)) if math.isfinite(region) else None,

@@ -55,6 +55,7 @@ class Part:
     number: int
     title: str
     baseline: str
+    base: str
     measure: str
     finding: Finding
     todo: str
@@ -129,6 +130,7 @@ def _part(number: int, c: Comparison, report: Report, section: Section, pictures
         number,
         plain(c.title),
         plain(c.baseline or ""),
+        plain(c.base),
         c.measure.spoken if c.measure else "",
         finding(c),
         "" if report.advice else todo(c),  # advice says what to do itself
