@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "values": set(),
 }
 OF_PLANNING = {
-    "engine": {"decay", "own_metrics", "outline", "regularizers", "variants"},
+    "engine": {"decay", "outline", "regularizers", "variants"},
     "execute": {"outline", "regularizers", "sources", "variants"},
 }
 """The parts of planning that the packages which execute a plan may import: what a run would build, never the plan."""

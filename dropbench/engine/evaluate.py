@@ -12,7 +12,6 @@ from torch import Tensor
 from dropbench.engine import stack
 from dropbench.engine.objective import compared
 from dropbench.engine.replicas import Metric, Replicas
-from dropbench.planning.own_metrics import fault
 
 Listen = Callable[[Tensor, Tensor], None]
 
@@ -48,8 +47,12 @@ def evaluate(replicas: Replicas, part: str, listen: Listen | None = None) -> dic
 
 def _of_each(name: str, metric: Metric, output: Tensor, target: Tensor) -> Tensor:
     values = metric(output, target)
-    if told := fault(name, values, len(output)):
-        raise ValueError(told)
+    if getattr(values, "shape", None) != output.shape[:1]:
+        gives = f"the shape {list(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+        raise ValueError(
+            f"metric={name} returns {gives}, but must return one number for each of the {len(output)} runs of a stack: its "
+            "logits are [runs, examples, classes] and its targets [runs, examples]; .mean(1) is the mean over examples"
+        )
     return values
 
 

@@ -14,7 +14,6 @@ from dropbench.errors import UsageError
 from dropbench.planning.checks import check, no_others, no_schedule
 from dropbench.planning.measured import unmonitored
 from dropbench.planning.outline import NoView, Outline, outline, takes
-from dropbench.planning.own_metrics import misshapen
 from dropbench.planning.size import too_large
 from dropbench.planning.sources import load
 from dropbench.process.apart import PartDied, PartFailed
@@ -132,7 +131,6 @@ def _answer(spec: RunSpec, table: Table, model: Outline, settings: Settings, com
         or check(spec, table, model)
         or unmonitored(spec, model.task)
         or no_others(spec, table, settings)
-        or misshapen(spec, model)
     )
     if reason is None:
         return model
