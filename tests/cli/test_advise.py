@@ -122,9 +122,11 @@ def test_what_to_type_about_the_data_is_said_with_the_answer_and_how_the_own_net
     rows = [f"{1000 + i // 4},{i * 13 % 11}.5,{'a' if i % 3 else 'b'}" for i in range(60)]
     Path("shops.csv").write_text("\n".join(["customer,x,y", *rows]))
     net = "nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Dropout(0.3), nn.Linear(4, 2))"
-    Path("dropping.py").write_text(f"from torch import nn\n\n\ndef net():\n    return {net}\n")
+    Path("drops_as_written.py").write_text(f"from torch import nn\n\n\ndef net():\n    return {net}\n")
     words = ("data=csv", "data.path=shops.csv", "data.target=y", "train.epochs=1", "execute.workers=1")
-    said = dropbench(capsys, "advise", "model=module", "model.target=dropping:net", *words, "--minutes", "3", "--json")
+    said = dropbench(
+        capsys, "advise", "model=module", "model.target=drops_as_written:net", *words, "--minutes", "3", "--json"
+    )
     assert said.code == 0, said.err
     told = json.loads(said.out)
     assert "Your network as written" in told["sentences"][2]

@@ -261,10 +261,8 @@ def _at_edge(c: Comparison) -> str:
         return ""
     edge = next((t for t in arms if t.arm == c.baseline), arms[0]).edges[0]
     which = "all arms" if len(arms) == len(c.arms) > 1 else ", ".join(t.arm for t in arms[:_SPOKEN])
-    return (
-        f"The best {edge.key} of {which} is at the edge of those tried; the same command with "
-        f"{edge.key}={written(edge.beyond)} tries others."
-    )
+    beyond = f"{edge.key}={written(edge.beyond)}"
+    return f"The best {edge.key} of {which} is at the edge of those tried; with {beyond} it tries others."
 
 
 def _looks(c: Comparison) -> str:

@@ -93,7 +93,7 @@ def test_tuned_arms_say_under_which_seeds_and_what_the_candidates_scored(
     (c,) = built.comparisons
     answer = advice(c, "it", Budget(planned=40, left=True, most=400))
     assert answer is not None and "The best train.lr of target is at the edge of those tried" in answer.sentences[2]
-    assert "with train.lr=9e-05 tries others" in answer.sentences[2] and "wider than 95 %" not in answer.sentences[2]
+    assert "with train.lr=9e-05 it tries others" in answer.sentences[2] and "wider than 95 %" not in answer.sentences[2]
     (comparison,) = json.loads(report.render(built, "json"))["comparisons"]
     assert [(t["arm"], t["candidates"][0]["score"]) for t in comparison["tuned"]] == [("none", 0.91), ("target", 0.91)]
     assert comparison["alpha"] == ALPHA
