@@ -12,6 +12,8 @@ from dropbench.metrics.sharpness import Count, moved
 
 Ranges = dict[str, tuple[Tensor, Tensor]]
 """The smallest and the largest number seen at each site, [K] each."""
+_CALIBRATIONS = (("int8", None), ("int8_noisy", "int8"))
+"""How the measures' names begin, and the stream of the noise during calibration; None: the noise is off."""
 
 
 @torch.no_grad()
@@ -57,10 +59,6 @@ def int8(network: Network, part: str, *, examples: Count = 512) -> dict[str, Ten
             logits, targets = (torch.cat(side, 1) for side in zip(*pieces, strict=True))
             found[f"{opening}_accuracy"], found[f"{opening}_loss"] = accuracy(logits, targets), loss(logits, targets)
     return found
-
-
-_CALIBRATIONS = (("int8", None), ("int8_noisy", "int8"))
-"""How the measures' names begin, and the stream of the noise during calibration; None: the noise is off."""
 
 
 def _seen(network: Network, sites: set[str], examples: int, stream: str | None) -> Ranges:

@@ -54,7 +54,7 @@ class Pattern:
     def product(self, values: Tensor, x: Tensor) -> Tensor:
         """Multiplies the matrices with entries `values` [K, M] by x [K, C, H]: [K, R, H], in float32 or in x's float64.
 
-        It is differentiable_product with respect to both.
+        It is differentiable with respect to both.
         """
         x = x if x.dtype == torch.float64 else x.float()
         if plain():

@@ -16,6 +16,7 @@ from dropbench.planning.plan import compose_one, single
 from dropbench.planning.sources import load
 from dropbench.planning.variants import arm_rates
 from dropbench.spec import DropoutSpec
+from dropbench.store import ADVISE
 from dropbench.values import count
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from dropbench.sites import Site
     from dropbench.spec import RunSpec
 
-STUDY = "advise"
 TUNED = "train.lr"
 FACTORS = (0.3, 1, 3)
 """Learning rates that are tried for each arm, as multiples of the default one."""
@@ -105,7 +105,7 @@ def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
     arms: dict[str, dict[str, Any]] = {f"{n} {rate:g}": {"dropout": n, "dropout.rate": rate} for n, rate in beside}
     if _has_own(outline, composer):
         arms = {AS_WRITTEN: {"dropout": OWN_RATES}} | arms
-    chosen = [f"study={STUDY}", *([setting("study.arms", arms)] if arms else [])]
+    chosen = [f"study={ADVISE}", *([setting("study.arms", arms)] if arms else [])]
     epochs = spec.train.epochs if _typed(overrides, "train.epochs", "train.updates") else _epochs(spec, plan.settings)
     lr = spec.train.lr
     chosen += [*_unless(overrides, "train.epochs", epochs), *_stopping(overrides, epochs)]
@@ -171,7 +171,7 @@ def _epochs(spec: RunSpec, settings: Settings) -> int:
 def _has_own(outline: Outline, composer: Composer) -> bool:
     """Returns whether the network has dropout of its own that can be kept, and that no arm of the study has."""
     kept = keeping([compose_one([], composer).spec.dropout], outline, composer)
-    study = composer.compose({"study": f"study={STUDY}"}).study
+    study = composer.compose({"study": f"study={ADVISE}"}).study
     assert study is not None
     others = [(setting("dropout.rate", arm["dropout.rate"]),) for arm in study.arms.values() if "dropout.rate" in arm]
     return bool(kept.words) and not kept.left and kept.words not in others

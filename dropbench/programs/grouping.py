@@ -13,6 +13,7 @@ from dropbench.data import correlated
 from dropbench.programs.dense import dropped, passed, start, trained
 
 N_TRAIN, RATE, STEPS, LR, GROUPS, SIZE = 100, 0.5, 3000, 0.01, 3, 5
+"""RATE is that of the dropout of inputs, LR that of Adam; the data have so many GROUPS of SIZE features each."""
 
 
 def beside_l1(seed: int) -> float:
@@ -56,14 +57,16 @@ def dropout(seed: int) -> Tensor:
 
 def rows(seed: int) -> tuple[Tensor, Tensor]:
     """Returns 100 rows x [100, 40] and targets y [100], both standardised."""
-    table = correlated.load(Path(), False)
+    table = correlated.load(Path(), False, groups=GROUPS, size=SIZE)
     chosen = torch.randperm(len(table.y), generator=Generator().manual_seed(seed))[:N_TRAIN]
     x, y = table.x[chosen], table.y[chosen]
     return (x - x.mean(0)) / x.std(0), (y - y.mean()) / y.std()
 
 
 def _penalised(model: Any, seed: int) -> Tensor:
+    from sklearn.exceptions import ConvergenceWarning
+
     x, y = rows(seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the smallest penalties on the path need not converge
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of the smallest penalties on the path
         return torch.from_numpy(model.fit(x.double().numpy(), y.double().numpy()).coef_)

@@ -34,6 +34,7 @@ from dropbench.store.index import Index
 from dropbench.store.jobs import JOBS
 from dropbench.store.reading import dump, is_old, listed, read, read_all, read_plan, setting_in
 from dropbench.store.record import (
+    ADVISE,
     FINISHED,
     RECORD,
     SCHEMA,
@@ -49,6 +50,7 @@ from dropbench.store.record import (
 from dropbench.store.statements import Case, StoredCheck, StoredClaim, StoredProgram
 
 __all__ = [
+    "ADVISE",
     "FAILED",
     "FINISHED",
     "PLANS",

@@ -193,6 +193,10 @@ class Record:
     schema: int = SCHEMA
 
 
+ADVISE = "advise"
+"""The study of the plans that `dropbench advise` makes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredPlan:
     """A study or command line in expanded form: which runs belong to which arm.

@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import dropbench
+from terminal import Said, dropbench
 
 
-def test_a_column_that_gives_the_target_away(
+@pytest.fixture
+def swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+) -> Callable[[str, Sequence[str]], Said]:
+    """Sweeps over a table in a file, whose target is y, in an empty working folder."""
     monkeypatch.chdir(tmp_path)
+
+    def of(file: str, lines: Sequence[str]) -> Said:
+        Path(file).write_text("\n".join(lines))
+        words = ("data=csv", f"data.path={file}", "data.target=y", "model.widths=[4]", "train.epochs=1")
+        return dropbench(capsys, "sweep", *words, "dropout=none,standard", "seed=0,1", "execute.workers=1")
+
+    return of
+
+
+def test_a_column_that_gives_the_target_away(swept: Any, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"{i % 7}.5,{i * 13 % 11},{'yes' if i % 3 else 'no'},{'a' if i % 3 else 'b'}" for i in range(60)]
-    Path("leak.csv").write_text("\n".join(["x,z,copy,y", *rows]))
-    words = (
-        "data=csv",
-        "data.path=leak.csv",
-        "data.target=y",
-        "model.widths=[4]",
-        "train.epochs=1",
-        "execute.workers=1",
-    )
-    swept = dropbench(capsys, "sweep", *words, "dropout=none,standard", "seed=0,1")
+    found = swept("leak.csv", ["x,z,copy,y", *rows])
     said = "the column 'copy' alone determines the target of every row: is it known when predicting?"
-    assert swept.code == 0 and said in " ".join(swept.err.split())
+    assert found.code == 0 and said in " ".join(found.err.split())
     for fmt in ("markdown", "html", "json"):
         out = dropbench(capsys, "report", "--format", fmt).out
         assert "alone determines the target of every row" in out, fmt
     assert said in " ".join(dropbench(capsys, "report", "--runs").out.split())
 
 
-def test_what_may_make_every_number_wrong_stands_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_may_make_every_number_wrong_stands_first(swept: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Before the notes on how to read the table, and before those on the columns; with what to type."""
-    monkeypatch.chdir(tmp_path)
     rows = [f"{1000 + i // 4},{i * 13 % 11}.5,3,{'a' if i % 3 else 'b'}" for i in range(60)]
-    Path("shops.csv").write_text("\n".join(["customer,x,same,y", *rows]))
-    words = ("data=csv", "data.path=shops.csv", "data.target=y", "model.widths=[4]", "train.epochs=1")
-    swept = dropbench(capsys, "sweep", *words, "dropout=none,standard", "seed=0,1", "execute.workers=1")
+    found = swept("shops.csv", ["customer,x,same,y", *rows])
     out = " ".join(dropbench(capsys, "report").out.split())
-    for text in (" ".join(swept.out.split()), out):
+    for text in (" ".join(found.out.split()), out):
         assert "type data.group=customer; else data.drop=[customer]." in text
         assert text.index("'customer' is read as a number") < text.index("columns that are not used: same")
         assert text.index("columns that are not used: same") < text.index("Seeds:")

@@ -14,14 +14,12 @@ from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.last_epoch import overtrained, unsteady
 from dropbench.report.tables.notes.note import Note, as_they_are
-from dropbench.store import Candidate, Course, StoredPlan, Tuned
+from dropbench.store import ADVISE, Candidate, Course, StoredPlan, Tuned
 from dropbench.store.epochs import Epochs
 from dropbench.values import count, number, order, spans, written
 
 RATE = "train.lr"
 """The key to tune first: no other key changes the effect of dropout as much."""
-ADVISE = "advise"
-"""The study of `dropbench advise`, which chooses the values to try by itself, around the one that is typed."""
 AT_MOST = 60
 """The default limit of seeds of --until-settled."""
 _FACTORS = (0.3, 1.0, 3.0, 10.0)
@@ -149,7 +147,7 @@ def _edges(arms: Iterable[Tuned], plans: Iterable[StoredPlan]) -> Iterator[str]:
     if found:
         beyond = edges[0][1]
         again = "more values"
-        if any(plan.study == ADVISE for plan in plans):
+        if any(plan.study == ADVISE for plan in plans):  # which chooses the values by itself
             again = f"{beyond.key}={written(beyond.beyond)}, around which it tries three values"
         rest = f"; and {len(found) - _SPOKEN} more" if len(found) > _SPOKEN else ""
         yield (

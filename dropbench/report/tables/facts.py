@@ -73,6 +73,11 @@ def leader(c: Comparison, among: Sequence[str]) -> str:
     return next((label for label in among if label not in passed_over), among[0])
 
 
+def chosen_among_several(c: Comparison, label: str) -> bool:
+    """Return whether the validation score chose this arm from several, so that fresh seeds have to confirm it."""
+    return any(choice.chosen == label and len(choice.of) > 1 for choice in c.choices)
+
+
 def has_learned_nothing(c: Comparison) -> bool:
     """Return whether the baseline has learned next to nothing in most of its seeds."""
     done = counted(c.runs_of(str(c.baseline)))
@@ -112,7 +117,7 @@ def _judged(c: Comparison, again: Mapping[str, Contrast]) -> list[Fact]:
     open_loss = no_gain(c) and not c.verdicts[first].confirmed
     sure_of = _excluded(c, first) if open_loss else _sure(c.verdicts[first], c.alpha, len(c.verdicts), first)
     settled = sum(c.verdicts[label].confirmed for label in told)
-    if sure_of.value == "confirmed" and any(choice.chosen == first and len(choice.of) > 1 for choice in c.choices):
+    if sure_of.value == "confirmed" and chosen_among_several(c, first):
         sure_of = Fact(sure_of.name, "confirmed by these seeds", f"{sure_of.detail}; fresh seeds were not asked yet")
     if settled and sure_of.value == "cannot tell":
         sure_of = Fact(sure_of.name, f"{settled} of {count(len(told), 'arm')} confirmed", sure_of.detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropbench.report.tables.comparison import Comparison, Diagnosis
-from dropbench.report.tables.facts import UPWARDS, has_learned_nothing, leader, ranked
+from dropbench.report.tables.facts import UPWARDS, chosen_among_several, has_learned_nothing, leader, ranked
 from dropbench.report.tables.finding import past_best
 from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.values import plain
@@ -37,8 +37,8 @@ def _use(c: Comparison) -> str:
         first = leader(c, sure)
         if past_best(c):
             return f"Keep the baseline ({c.base}) for now: {first} may do better only because it overfits later."
-        chosen = any(choice.chosen == first and len(choice.of) > 1 for choice in c.choices)
-        return f"Use {first}" + (", once seeds that had no part in choosing it confirm it." if chosen else ".")
+        unsure = ", once seeds that had no part in choosing it confirm it" if chosen_among_several(c, first) else ""
+        return f"Use {first}{unsure}."
     if ups and not again:
         return f"Keep the baseline ({c.base}) until more seeds confirm {leader(c, ups)}."
     if has_learned_nothing(c):
