@@ -106,9 +106,15 @@ def test_ranges_with_the_noise_on_are_as_much_larger_as_it_scales() -> None:
 def test_int8_answers_by_hand() -> None:
     replicas = replicas_of("mlp", rate=0.0, variant="none", options={"widths": [16]})
     model: Any = replicas.model
+    # Of weights one of which is far larger than the rest most are rounded to 0, so that it is seen whether they are rounded.
+    model.head.weight[:, 0, 0] = 100 * model.head.weight.abs().amax()
+    before = model.head.weight.clone()
     with evaluating(replicas):
         network = Probed(replicas)
         found = int8(network, "test")
+    assert torch.equal(model.head.weight, before), "it is rounded for the measurement alone"
+    with evaluating(replicas):
+        network = Probed(replicas)
         (train, _), (x, y) = next(network.examples("train")), next(network.examples("test"))
     (block,) = model.hidden
     for k in range(2):
@@ -125,10 +131,12 @@ def test_int8_answers_by_hand() -> None:
         seen = torch.relu(train[k] @ block.linear.weight[k] + block.linear.bias[k])
         h = torch.relu(rounded(x[k], train[k]) @ whole(block.linear.weight) + block.linear.bias[k])
         logits = rounded(h, seen) @ whole(model.head.weight) + model.head.bias[k]
+        unrounded = rounded(h, seen) @ model.head.weight[k] + model.head.bias[k]
         right = (logits.argmax(1) == y[k]).double().mean().item()
         assert found["int8_accuracy"][k].item() == pytest.approx(right, abs=0.01)
         expected = torch.nn.functional.cross_entropy(logits, y[k]).item()
         assert found["int8_loss"][k].item() == pytest.approx(expected, abs=1e-3)
+        assert abs(torch.nn.functional.cross_entropy(unrounded, y[k]).item() - expected) > 0.01
     for kind in ("accuracy", "loss"):
         assert torch.equal(found[f"int8_{kind}"], found[f"int8_noisy_{kind}"]), "there is no noise"
 
