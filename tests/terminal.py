@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from dropbench.cli.app import main
+from dropbench.planning.sources import forget
 
 TINY = ("data=wine", "train.epochs=1", "model.widths=[4]")
 """Overrides of a very short run."""
@@ -26,6 +27,7 @@ class Said:
 def dropbench(capsys: pytest.CaptureFixture[str], *words: str) -> Said:
     """Run a command in this process; return what it printed, and its exit code."""
     capsys.readouterr()
+    forget()  # as a process of its own: two tests may have files of one name, each in its folder
     with patch.object(sys, "argv", ["dropbench", *words]), pytest.raises(SystemExit) as ended:
         main()
     out, err = capsys.readouterr()
