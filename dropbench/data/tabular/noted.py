@@ -90,13 +90,16 @@ def remedies_for(found: Sequence[Column], frame: pd.DataFrame, *, grouped: bool,
                 yield f"{says}: to leave it out, type {leave}"
             continue
         fill = f"fill its {count(c.missing, 'empty cell')} and type" if c.missing else "type"
-        together = f"if rows with the same value belong together (a customer, a patient), {fill} data.group={c.name}"
+        together = f"if the model is to meet new ones (other customers, other patients), {fill} data.group={c.name}"
         yield f"{says}: {together}{f'; else {leave}' if c.used else ''}"
     days = [c for c in found if c.kind == "date"]
     if days and not (grouped or timed):
         day = min(days, key=lambda c: c.missing)
         fill = f"with its {count(day.missing, 'empty cell')} filled, " if day.missing else ""
-        yield f"rows are split at random, and '{day.name}' holds dates: {fill}data.time={day.name} tests on the latest rows"
+        yield (
+            f"rows are split at random, and '{day.name}' holds dates: if the model is to predict what comes later, "
+            f"{fill}data.time={day.name} tests on the latest rows"
+        )
 
 
 def unused(found: Sequence[Column]) -> str:

@@ -28,7 +28,10 @@ def test_nothing_but_a_path_and_a_target(tmp_path: Path) -> None:
     assert [made.classes[i] for i in made.y] == frame["y"].tolist()
     assert made.columns[:4] == ("size", "age", "day", "age missing")
     assert made.x.shape == (N, len(made.columns)) and made.notes == ()
-    assert made.remedies == ("rows are split at random, and 'day' holds dates: data.time=day tests on the latest rows",)
+    assert made.remedies == (
+        "rows are split at random, and 'day' holds dates: if the model is to predict what comes later, data.time=day "
+        "tests on the latest rows",
+    )
 
 
 def test_rows_without_a_target_are_left_out_and_said(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def rows(**columns: object) -> pd.DataFrame:
 def test_a_category_of_many_values_names_both_remedies_and_each_of_them_silences_it(tmp_path: Path) -> None:
     frame = rows(kind=[f"k{i % 120}" for i in range(N)])
     assert loaded(tmp_path, frame).remedies == (
-        "'kind' has 120 values in 300 rows: if rows with the same value belong together (a customer, a patient), type "
+        "'kind' has 120 values in 300 rows: if the model is to meet new ones (other customers, other patients), type "
         "data.group=kind; else data.drop=[kind]",
     )
     assert not loaded(tmp_path, frame, group="kind").remedies and not loaded(tmp_path, frame, drop=("kind",)).remedies
