@@ -26,6 +26,10 @@ _REST_S = 0.1
 """Least seconds between two updates of the means: over a thousand runs they take time, and nobody sees more of them."""
 
 
+_LINE_S = 2.0
+"""Least seconds between two lines of a log, but for the first and the last of a command."""
+
+
 class Bar(Progress):
     """A bar and, below it, lines on the state of the runs, which are cut rather than wrapped."""
 
@@ -145,14 +149,15 @@ class TrainingProgress:
                 self._counted = time.monotonic()
             self._bar.update(self._task, completed=done, description=self._title())
             return
-        tenth = 10 * done // max(self._total, 1)
-        if tenth > self._told and self._latest:
-            self._told = tenth
+        tenth, now = 10 * done // max(self._total, 1), time.monotonic()
+        if tenth > self._told and self._latest and (tenth == 10 or now - self._counted > _LINE_S or not self._told):
+            half = self._told < 5 <= tenth
+            self._told, self._counted = tenth, now
             left = (time.monotonic() - self._began) * (self._total - done) / max(done, 1)
             several = self._several()
             state = "" if several else self._means(list(self._latest))
             self._note("  ".join(p for p in (self._title(), state, f"{duration(left)} left") if p))
-            for line in self.lines() if several else ():
+            for line in self._of_arms() if several and half else ():  # once, since the report follows
                 self._note(f"  {line}")
 
     def lines(self) -> list[str]:
@@ -162,8 +167,11 @@ class TrainingProgress:
         """
         if not self._several():
             return [line] if (line := self._means(list(self._latest))) else []
+        return [*_first(self._in_training(), "cohort"), *self._of_arms()]
+
+    def _of_arms(self) -> list[str]:
         arms = self._by_arm()
-        return [*_first(self._in_training(), "cohort"), *[self._which] * bool(arms), *arms]
+        return [*[self._which] * bool(arms), *arms]
 
     def _several(self) -> bool:
         return len(self._cohorts) > 1 or len(self._arms) > 1
@@ -185,7 +193,7 @@ class TrainingProgress:
         width = max(map(len, self._arms))
         lines = [f"{arm:<{width}}  {self._means(begun[arm])}".strip() for arm in told]
         rest = len(begun) - len(told)
-        return [*filter(None, lines), *[f"and {rest} more {plural(rest, 'arm')} between these"] * bool(rest)]
+        return [*filter(None, lines), *[f"and {rest} more between these"] * bool(rest)]
 
     def _merit(self, runs: Sequence[str]) -> float:
         """Return an arm's mean validation accuracy so far, or its negated RMSE or loss; 0 if nothing is known."""

@@ -62,7 +62,8 @@ def log(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [re.sub(r"[\d.]+ s left", "# s left", line) for line in capsys.readouterr().err.splitlines()]
 
 
-def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dropbench.cli.progress._LINE_S", -1.0)
     with Shown(False, False).progress([specs(1, 40)], {}) as progress:
         for epoch in range(1, 41):
             progress.listen(Progress(epoch, 40, {"r0": ROW if epoch % 5 == 0 else {"lr": 0.1}}))
@@ -73,6 +74,19 @@ def test_a_log_has_a_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == (
         "epoch 40/40  train/val accuracy 100.0/87.5 %  gap +12.5  train/val loss 0.123/2.500  lr 0.00025  # s left"
     )
+
+
+def test_a_log_of_what_is_quick_has_the_first_line_the_arms_and_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    with Shown(False, False).progress([specs(6, 40)], ARMS) as progress:
+        for epoch in range(1, 41):
+            progress.listen(Progress(epoch, 40, {f"r{i}": row(0.9, 0.8) for i in range(6)}))
+    assert log(capsys) == [
+        "0 of 6 done, 6 training, epoch 4/40  # s left",
+        "0 of 6 done, 6 training, epoch 40/40  # s left",
+        "  scores at each run's latest epoch:",
+        "  none    train/val accuracy 90.0/80.0 %  gap +10.0",
+        "  target  train/val accuracy 90.0/80.0 %  gap +10.0",
+    ]
 
 
 def test_a_sweep_counts_runs_and_says_what_happened(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,8 +160,7 @@ def test_a_line_a_cohort_and_a_line_an_arm(capsys: pytest.CaptureFixture[str]) -
         "none    train/val accuracy 80.0/70.0 %  gap +10.0",
         "target  train/val accuracy 90.0/70.0 %  gap +20.0",
     ]
-    lines = log(capsys)
-    assert lines[:5] == ["0 of 6 done, 4 training, epoch 4/10  # s left", *(f"  {line}" for line in first)]
+    assert log(capsys)[0] == "0 of 6 done, 4 training, epoch 4/10  # s left"
 
 
 def test_more_lines_than_a_terminal_has_are_counted() -> None:
@@ -156,7 +169,7 @@ def test_more_lines_than_a_terminal_has_are_counted() -> None:
     progress.listen(Progress(1, 10, {f"r{i}": row(0.9, 0.5 + (i * 7 % 30) / 100) for i in range(30)}))
     lines = progress.lines()
     assert len(lines) == 2 * (MOST + 1) + 1
-    assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more arms between these"
+    assert lines[MOST] == "and 22 more cohorts" and lines[-1] == "and 22 more between these"
     # The baseline, which is the first, and those with the best and the worst validation so far.
     merits = {f"arm {i}": i * 7 % 30 for i in range(1, 30)}
     ranked = sorted(merits, key=merits.__getitem__)

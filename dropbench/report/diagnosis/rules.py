@@ -39,6 +39,8 @@ measured once per epoch."""
 OFTEN = 0.25
 """The share of an arm's runs, and at least two of them, that must be unstable: a single one may be an accident of its seed."""
 
+NAMED = 6
+"""The most arms that a proposal names one by one."""
 
 STEERED = ("same runs", "misplaced", "too aggressive")
 """Rules after which more seeds of the same arm would not help."""
@@ -359,13 +361,12 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
     first = max(e.seeds(e.baseline)) + 1
     size = next(iter(unsettled.values()))
     differ = f"differs by more than {size.measure.size(size.region)}"
-    each = f"whether {arms[0]} {differ}" if len(arms) == 1 else f"which of {', '.join(arms)} {differ}"
+    who = ", ".join(arms) if len(arms) <= NAMED else f"the {len(arms)} arms that are still open"
+    each = f"whether {arms[0]} {differ}" if len(arms) == 1 else f"which of {who} {differ}"
     buys = f"That would settle {each}: four of five such studies confirm it{', for each' * (len(arms) > 1)}."
     if pairs < MIN_PAIRS:
         buys = "That is enough for a first verdict, which may still be that it cannot tell."
-    advice = (
-        f"{more} more {plural(more, 'seed')} of {', '.join(arms)} and {e.baseline}, decided on before looking again"
-    )
+    advice = f"{more} more {plural(more, 'seed')} of {who} and {e.baseline}, decided on before looking again"
     steps = tuple(Step(e.configs[o], tuple(range(first, first + more))) for o in (e.baseline, *arms))
     return advice, steps, buys
 

@@ -17,7 +17,7 @@ from dropbench.report.output.page import commands, sources
 from dropbench.report.tables.answer import answer
 
 CSS = Path(report.__file__).parent / "output" / "html" / "page.css"
-VOID = {"meta", "br", "link", "img", "hr", "input"}
+VOID = {"meta", "br", "wbr", "link", "img", "hr", "input"}
 STANDARD = {"dropout": "standard", "dropout.rate": 0.5}
 
 

@@ -22,6 +22,7 @@ from dropbench.report.output.page.data import LINES, POINTS, curves
 from dropbench.report.output.page.matrix import matrix, overall
 from dropbench.report.output.page.papers import bibliography, parts_of
 from dropbench.report.output.page.seeds import slider
+from dropbench.report.output.page.todo import todo
 
 CONF = Path(__file__).parents[3] / "conf"
 EPOCHS = 200
@@ -170,6 +171,7 @@ def test_the_matrix_has_every_verdict(built: Any) -> None:
         for label, cell in zip(told.labels, row.cells, strict=True):
             assert cell.says.rstrip("?") == c.verdicts[label].direction
             assert cell.sure == c.verdicts[label].confirmed
+        assert row.todo and todo(c).startswith(row.todo)
     assert overall(built.comparisons) == (
         "In 1 of 2 comparisons an arm does better than its baseline; in all of them an arm does worse"
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dropbench.report.output.breaks import folded
 from dropbench.report.output.figures.picture import Picture
 from dropbench.report.output.figures.style import (
     BLUE,
     GREY,
     VERMILLION,
     Axes,
-    folded,
     look,
     of_all,
     panels,
@@ -35,6 +35,8 @@ READS = (
     "training and validation is hatched. The axis is scaled without the first fifth of training, so curves may begin outside "
     "of it."
 )
+_TITLE = 21
+"""The most characters in a line of a panel's title, three of which stand side by side."""
 _PARTS = (("train", BLUE, "-", "o"), ("val", VERMILLION, (0, (4, 1.5)), "s"))
 
 
@@ -102,7 +104,7 @@ def _picture(measure: Measure, arms: Mapping[str, tuple[Floats, dict[str, Floats
                     label="training" if part == "train" else "validation",
                     zorder=3,
                 )
-            axes.set_title(f"{folded(label)} (n = {len(parts['train'])})")
+            axes.set_title(folded(f"{label} ({_n(len(parts['train']))})", _TITLE))
             whole_ticks(axes, 5)
             plain_grid(axes)
             ends = " and ".join(f"{write(means[p][-1])} {w}" for p, w in (("train", "training"), ("val", "validation")))
@@ -117,6 +119,11 @@ def _picture(measure: Measure, arms: Mapping[str, tuple[Floats, dict[str, Floats
     alt = f"{name.capitalize()} by epoch, mean and 95 % interval over seeds, the gap hatched. {'; '.join(told)}.{rest}"
     title = f"Training and validation {name} by epoch, with 95 % intervals{of_all(len(arms), len(arms) + left_out)}"
     return Picture(f"curves-{measure.metric.replace('_', '-')}", title, alt, drawn, READS)
+
+
+def _n(seeds: int) -> str:
+    """Return `n = 3` with spaces at which no line breaks."""
+    return f"n = {seeds}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _late(parts: Mapping[str, Floats]) -> list[Floats]:

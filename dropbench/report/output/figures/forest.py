@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from dropbench.report.output.breaks import folded
 from dropbench.report.output.figures.picture import Picture, slug
 from dropbench.report.output.figures.style import (
+    ACROSS,
     BLUE,
     GREEN,
     GREY,
@@ -15,7 +17,6 @@ from dropbench.report.output.figures.style import (
     VERMILLION,
     Figure,
     figure,
-    folded,
     look,
 )
 from dropbench.report.statistics.contrast import Contrast, levels
@@ -115,7 +116,7 @@ def _forest(
             axes.plot(
                 d.mean * scale, place, marker, color=colour, mfc=colour if filled else PAPER, mew=1.6, ms=7, zorder=3
             )
-        axes.set_yticks(range(len(rows)), [folded(label) for label in contrasts])
+        axes.set_yticks(range(len(rows)), [folded(label, ACROSS) for label in contrasts])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
@@ -123,8 +124,9 @@ def _forest(
         at_once = f" that hold for all {family} at once" if not family.startswith("1 ") else ""
         whose = f"{measure.spoken} of {of}" if of else measure.spoken
         label = f"{whose} {minus}{', points' if measure.in_percent else ''}{way}"
-        meant = f"{sure} intervals{at_once}{f'; shaded: {shaded}' if shaded else ''}"
-        axes.set_xlabel(f"{label}\n{folded(meant, _ACROSS)}")
+        meant = [f"{sure} intervals{at_once}", *[f"shaded: {shaded}"] * bool(shaded)]
+        below = "; ".join(meant) if len("; ".join(meant)) <= _ACROSS else ";\n".join(meant)
+        axes.set_xlabel(f"{label}\n{below}")
         numbers = axes.secondary_yaxis("right")
         numbers.set_yticks(range(len(rows)), said)
         numbers.tick_params(axis="y", length=0)

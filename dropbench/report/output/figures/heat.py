@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dropbench.report.output.breaks import folded
 from dropbench.report.output.figures.picture import Picture
-from dropbench.report.output.figures.style import GREY, figure, folded, look
+from dropbench.report.output.figures.style import ACROSS, GREY, figure, look
 from dropbench.report.records.frame import rows_of
 from dropbench.report.tables.columns import plus_minus
 from dropbench.report.tables.grids import Grid
@@ -49,7 +50,7 @@ def draw(grid: Grid) -> Picture | None:
             )
             told.append(f"{row}, {column}: {words}")
         axes.set_xticks(np.arange(len(columns)) + 0.5, [folded(c, 14) for c in columns])
-        axes.set_yticks(np.arange(len(rows)) + 0.5, [folded(r) for r in rows])
+        axes.set_yticks(np.arange(len(rows)) + 0.5, [folded(r, ACROSS) for r in rows])
         axes.set_xlabel(grid.cols)
         axes.set_ylabel(grid.rows)
         axes.invert_yaxis()

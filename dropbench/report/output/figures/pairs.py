@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dropbench.report.output.breaks import folded
 from dropbench.report.output.figures import style
 from dropbench.report.output.figures.picture import Picture
 from dropbench.report.records.measures import Measure
@@ -58,7 +59,7 @@ def _joined(pairs: Mapping[str, _Pairs], baseline: str, measure: Measure) -> tup
             axes.plot(
                 [0, 1], means[::-1], "D-", color=style.INK, mfc=style.PAPER, linewidth=2.2, markersize=6, zorder=4
             )
-            axes.set_xticks([0, 1], [style.folded(baseline, 12), style.folded(label, 12)])
+            axes.set_xticks([0, 1], [folded(baseline, 12), folded(label, 12)])
             axes.set_xlim(-0.3, 1.3)
             style.plain_grid(axes)
             axes.set_title(_ahead(both, measure))
@@ -97,7 +98,7 @@ def _sorted(pairs: Mapping[str, _Pairs], baseline: str, measure: Measure) -> tup
             axes.axhline(sum(values) / len(values), color=style.INK, linestyle=(0, (4, 2)), linewidth=1.4, zorder=4)
             style.whole_ticks(axes, 4)
             style.plain_grid(axes)
-            axes.set_title(f"{style.folded(label)}\n{_ahead(both, measure)}")
+            axes.set_title(f"{folded(label, style.ACROSS)}\n{_ahead(both, measure)}")
         drawn.supxlabel("seeds, sorted by their difference", fontsize="medium")
         drawn.supylabel(f"{measure.spoken}\nminus that of {baseline}{f', {unit}' if unit else ''}", fontsize="medium")
         # Of differences of 0 there is no bar to see.

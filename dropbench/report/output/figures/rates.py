@@ -11,7 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from dropbench.report.output.figures.picture import Picture, slug
-from dropbench.report.output.figures.style import GREY, INK, MARKS, PAPER, Axes, figure, look, plain_grid
+from dropbench.report.output.figures.style import (
+    GREY,
+    INK,
+    MARKS,
+    PAPER,
+    Axes,
+    figure,
+    legend_columns,
+    look,
+    plain_grid,
+)
 from dropbench.report.records.measures import Measure
 from dropbench.report.records.scores import Floats
 from dropbench.report.statistics.interval import Interval, interval
@@ -55,8 +65,10 @@ def _picture(comparison: Comparison, key: str, curves: Sequence[tuple[Choice, Po
             _curve(axes, comparison, place, len(curves), choice, points)
             for place, (choice, points) in enumerate(curves)
         ]
-        label = f"chosen {'rate' if key == RATE else 'strength'}"
-        axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label=label)
+        starred = not all(choice.idle for choice, _ in curves)
+        if starred:
+            label = f"chosen {'rate' if key == RATE else 'strength'}"
+            axes.plot([], [], "*", color=PAPER, mec=INK, mew=0.9, markersize=12, linestyle="none", label=label)
         told += _baseline(axes, comparison, rule)
         strengths = [size for _, points in curves for size, _, _ in points]
         if key != RATE and min(strengths) > 0 and max(strengths) >= _WIDE * min(strengths):
@@ -64,14 +76,15 @@ def _picture(comparison: Comparison, key: str, curves: Sequence[tuple[Choice, Po
         axes.set_xlabel(f"{word} (bands: 95 % interval of the mean over seeds)")
         axes.set_ylabel(_axis(comparison, rule))
         plain_grid(axes)
-        drawn.legend(loc="outside upper center", ncols=4)
+        drawn.legend(loc="outside upper center", ncols=legend_columns(axes.get_legend_handles_labels()[1]))
     minus = f" minus that of {comparison.baseline}, seed by seed," if comparison.baseline else ""
     alt = f"{rule.spoken.capitalize()}{minus} by {word}, mean and 95 % interval over seeds. {'. '.join(told)}."
     name = "rates" if key == RATE else f"strengths-{slug(word)}"
     title = (
         f"{rule.spoken.capitalize()}{f' against {comparison.baseline}' if minus else ''} by {word}, with 95 % intervals"
     )
-    reads = "Lines are means over seeds, bands 95 % intervals of them, and stars the best means, which were chosen."
+    stars = ", and stars the best means, which were chosen" if starred else ""
+    reads = f"Lines are means over seeds, bands{' are' * (not starred)} 95 % intervals of them{stars}."
     return Picture(name, title, alt, drawn, reads)
 
 

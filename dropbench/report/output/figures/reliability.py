@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dropbench.report.output.breaks import folded
 from dropbench.report.output.figures import style
 from dropbench.report.output.figures.picture import Picture
 from dropbench.report.records.calibration import bins, ece
@@ -107,7 +108,7 @@ def _panel(above: style.Axes, below: style.Axes, label: str, stored: Floats) -> 
     over = interval(errors)
     between = f" ({write(over.low)} to {write(over.high)})" if len(errors) > 1 else ""
     seeds = f"n = {len(errors)}"
-    above.set_title(f"{style.folded(label)} ({seeds})\nECE {write(moments.mean(errors))}{between}")
+    above.set_title(f"{folded(label, style.ACROSS)} ({seeds})\nECE {write(moments.mean(errors))}{between}")
     return (
         f"ECE {write(moments.mean(errors))}{f', 95 % interval{between}' if between else ''}, {seeds}, mean confidence "
         f"{100 * confidence.sum() / examples.sum():.1f} %, accuracy {100 * right.sum() / examples.sum():.1f} %"

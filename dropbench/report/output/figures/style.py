@@ -5,7 +5,6 @@ This is the only file that imports matplotlib; it is itself imported with the fi
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,6 +29,8 @@ GREY = "#808080"
 COLOURS = {"blue": BLUE, "vermillion": VERMILLION, "green": GREEN, "purple": PURPLE, "orange": ORANGE, "sky": SKY}
 WIDTH = 6.2
 """The usual width in inches. With text of 9 points a figure is readable across a page and, with some scrolling, on a phone."""
+ACROSS = 24
+"""The usual most characters in a line of an arm's name."""
 NARROW = 4.5
 """Below this width in inches text is smaller, and fewer panels stand side by side."""
 _SMALL: Any = {
@@ -152,9 +153,10 @@ def panels(count: int, height: float, *, across: int, same_x: bool = True) -> tu
     return drawn, flat[:count]
 
 
-def folded(label: str, width: int = 24) -> str:
-    """Wrap an arm's label into lines of at most `width` characters."""
-    return "\n".join(textwrap.wrap(label, width)) or label
+def legend_columns(names: Sequence[str], most: int = 4) -> int:
+    """Return how many of a legend's entries fit side by side: 0.075 inches a letter, and half an inch beside them."""
+    entry = 0.5 + 0.075 * max(map(len, names), default=0)
+    return max(1, min(most, int(_wide.get() / entry)))
 
 
 def whole_ticks(axes: Axes, most: int) -> None:

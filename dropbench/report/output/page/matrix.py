@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dropbench.report.output.page.chart import KINDS
+from dropbench.report.output.page.todo import to_use
 from dropbench.report.tables.columns import ABSENT, verdict_word
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.facts import DOWNWARDS, UPWARDS, has_learned_nothing, size
@@ -29,9 +30,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A comparison. cells: one for each label of the matrix."""
+    """A comparison. todo: which arm to use until more is known. cells: one for each label of the matrix."""
 
     title: str
+    todo: str
     cells: tuple[Cell, ...]
 
 
@@ -53,7 +55,7 @@ def matrix(comparisons: Sequence[Comparison]) -> Matrix | None:
     labels = list(dict.fromkeys(label for c in comparisons for label in c.verdicts))
     if not 0 < len(labels) <= MOST:
         return None
-    rows = (Row(plain(c.title), tuple(_cell(c, label) for label in labels)) for c in comparisons)
+    rows = (Row(plain(c.title), plain(to_use(c)), tuple(_cell(c, label) for label in labels)) for c in comparisons)
     return Matrix(tuple(map(plain, labels)), tuple(rows))
 
 

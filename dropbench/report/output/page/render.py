@@ -12,9 +12,11 @@ from shlex import join
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from dropbench.identity import given
 from dropbench.report.output.asked import titles
+from dropbench.report.output.breaks import pieces
 from dropbench.report.output.claims_page import about
 from dropbench.report.output.export import seeds_csv
 from dropbench.report.output.figures import draw
@@ -71,6 +73,12 @@ class Part:
         """The (heading, paragraphs) between arms and evidence, headed as in _CALLED. Explanations are in the panels, if any."""
         told = replace(self.section, explained=()) if self.panels else self.section
         return [(_CALLED.get(name, name), words) for name, words in told.paragraphs]
+
+    @property
+    def name_width(self) -> float:
+        """The width of the names beside the chart, in rem: longer names are broken into lines."""
+        longest = max((len(row.label) for chart in self.charts for row in chart.rows), default=0)
+        return min(max(9.0, 0.55 * longest), 14.0)
 
     @property
     def aloud(self) -> bool:
@@ -204,7 +212,13 @@ def _environment() -> Environment:
     environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
     environment.filters["capital"] = lambda words: words[:1].upper() + words[1:]
     environment.filters["terms"] = terms
+    environment.filters["breakable"] = _breakable
     return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Let a browser break a long name between its pieces."""
+    return Markup("<wbr>").join(map(escape, pieces(name)))
 
 
 def _question(report: Report) -> str:

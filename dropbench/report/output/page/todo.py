@@ -16,17 +16,20 @@ _NAMED = 2
 
 def todo(c: Comparison) -> str:
     """Return what to do after a comparison: `Keep the baseline (none) for now. Or train ...`; empty without a better way."""
-    if c.baseline is None or not c.verdicts or c.measure is None or not c.measure.direction:
+    if not (use := to_use(c)):
         return ""
     found = min(
         (d for d in c.diagnosis or () if d.rule in _FIRST and d.advice),
         key=lambda d: _FIRST.index(d.rule),
         default=None,
     )
-    return plain(" ".join(filter(None, (_use(c), _next(c, found)))))
+    return plain(" ".join(filter(None, (use, _next(c, found)))))
 
 
-def _use(c: Comparison) -> str:
+def to_use(c: Comparison) -> str:
+    """Return the first of these sentences: which arm to use until more is known."""
+    if c.baseline is None or not c.verdicts or c.measure is None or not c.measure.direction:
+        return ""
     told = [label for label in ranked(c.verdicts) if c.verdicts[label].direction]
     ups = [label for label in told if c.verdicts[label].direction in UPWARDS]
     sure = [label for label in ups if c.verdicts[label].confirmed]
