@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dropbench.config.several import OWN_RATES
+from dropbench.config.swept import COUNTS
 from dropbench.config.typed import setting
 from dropbench.data.split import batch_sizes
 from dropbench.errors import UsageError
@@ -93,7 +94,7 @@ def protocol(overrides: Sequence[str], composer: Composer) -> Protocol:
     UsageError
         For keys that are chosen here, and for runs that cannot be trained.
     """
-    for key in ("dropout", "study", "seed"):
+    for key in ("dropout", "study", "seed", *COUNTS):
         if typed := [text for text in overrides if text.partition("=")[0].partition(".")[0].partition("/")[0] == key]:
             raise UsageError(f"{typed[0]}: advise chooses this itself; leave it out, or use dropbench sweep")
     plan = single([*overrides, "dropout=none"], composer)

@@ -108,7 +108,7 @@ def test_weights_that_are_asked_for_too_late_are_told_at_the_call(
 def test_an_answer_shows_and_saves_itself(swept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     answer = swept.answer
-    assert repr(answer) == str(answer) == answer.text and "Difference from none" in answer.text
+    assert repr(answer) == str(answer) == answer.text and "Difference from no dropout" in answer.text
     narrow, broad = (max(len(line.rstrip()) for line in answer.as_text(width).splitlines()[:9]) for width in (80, 140))
     assert narrow <= 80 < broad <= 140
     page = answer._repr_html_()

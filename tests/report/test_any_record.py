@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import fake
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_kit import fake
 
 from dropbench import identity, report
 from dropbench.store import Store

@@ -105,7 +105,8 @@ def _few_rows(name: str, labels: Sequence[str]) -> list[str]:
     rows = Counter(labels)
     fewest = min(rows.values())
     few = [label for label in rows if rows[label] == fewest]
-    more = f", and so do {len(few) - 1} others" if len(few) > 1 else ""
+    others = len(few) - 1
+    more = f", and so {'does 1 other' if others == 1 else f'do {others} others'}" if others else ""
     if fewest == 1:
         twin = next((other for group in alike(rows) if few[0] in group for other in group if other != few[0]), None)
         mend = "remove such rows" if twin is None else f"if it is the class {twin!r}, write it so"

@@ -67,7 +67,7 @@ def sheets(comparison: Comparison, width: int | None = None) -> list[Sheet]:
             if all(c.difference.interval == WELCH for c in comparison.verdicts.values())
             else "paired by seed"
         )
-        caption = f"Difference from {comparison.baseline} (arm minus {comparison.baseline}), {how}"
+        caption = f"Difference from {comparison.base} (arm minus {comparison.baseline}), {how}"
         parts.append(("differences", caption, _differences(comparison)))
         further = [m for m in comparison.outcomes if m != comparison.measure]
         parts += [

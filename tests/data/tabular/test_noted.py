@@ -71,7 +71,8 @@ def test_dates_are_told_once_unless_rows_are_split_by_something(tmp_path: Path) 
     days = pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d")
     frame = rows(first=[None, *days[1:]], day=days, who=np.arange(N) // 3)
     (told,) = loaded(tmp_path, frame).remedies
-    assert told == "rows are split at random, and 'day' holds dates: data.time=day tests on the latest rows"
+    assert told.startswith("rows are split at random, and 'day' holds dates: ")
+    assert told.endswith("data.time=day tests on the latest rows")
     for options in ({"time": "day"}, {"group": "who"}, {"drop": ("day", "first")}):
         assert not loaded(tmp_path, frame, **options).remedies
     assert "with its 1 empty cell filled, data.time=first" in loaded(tmp_path, frame, drop=("day",)).remedies[0]

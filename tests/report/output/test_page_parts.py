@@ -21,6 +21,7 @@ from dropbench.report.output.page.chart import MARGIN, _Scale, charts
 from dropbench.report.output.page.data import LINES, POINTS, curves
 from dropbench.report.output.page.matrix import matrix, overall
 from dropbench.report.output.page.papers import bibliography, parts_of
+from dropbench.report.output.page.render import _typeset
 from dropbench.report.output.page.seeds import slider
 from dropbench.report.output.page.todo import todo
 
@@ -229,3 +230,16 @@ def test_the_bibliography_is_of_parts_that_exist() -> None:
 def test_the_parts_of_a_run_are_its_variants_and_regularizers() -> None:
     config = OmegaConf.create({"dropout": [{"name": "locked"}, {"name": "weight_drop"}], "regularizer": {"sam": {}}})
     assert parts_of([OmegaConf.to_container(config)]) == {"locked", "weight_drop", "sam"}
+
+
+@pytest.mark.parametrize(
+    ("words", "typeset"),
+    [
+        ("-0.5 points (-1.2 to -0.1)", "−0.5 points (−1.2 to −0.1)"),
+        ("Seeds: 0-7, from 2026-11-28", "Seeds: 0-7, from 2026-11-28"),
+        ("1e-05, x=-1, --rope, run-3", "1e-05, x=-1, --rope, run-3"),
+        ("right on 95 %", "right on 95\N{NO-BREAK SPACE}%"),
+    ],
+)
+def test_only_what_is_a_minus_is_written_as_one(words: str, typeset: str) -> None:
+    assert _typeset(words) == typeset

@@ -1,7 +1,7 @@
 // Makes the headings of tables buttons that sort; without it the page is still complete.
 "use strict";
 const number = (text) => {
-  const found = text.replace(/,/g, "").replace(/^[<>]/, "").match(/^[+-]?(\d+\.?\d*|\.\d+)/);
+  const found = text.replace(/,/g, "").replace("\u2212", "-").replace(/^[<>]/, "").match(/^[+-]?(\d+\.?\d*|\.\d+)/);
   return found ? parseFloat(found[0]) : NaN;
 };
 const compare = (a, b) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ SOURCES = {
     "data_fingerprint": "data fingerprint",
 }
 """Columns of the frame that say which software, hardware and data made the runs, and their names on the page."""
+_NEGATIVE = re.compile(r"(?<![\w.=-])-(?=\d)")
 _CALLED = {"Diagnosis": "What to do next"}
 """The headings on the page, where they differ from those of a section."""
 
@@ -209,11 +211,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["sentence"] = lambda words: words.replace(" %", "\N{NO-BREAK SPACE}%")
+    environment.filters["sentence"] = _typeset
     environment.filters["capital"] = lambda words: words[:1].upper() + words[1:]
     environment.filters["terms"] = terms
     environment.filters["breakable"] = _breakable
     return environment
+
+
+def _typeset(words: str) -> str:
+    """Write minus signs as such, and keep a % beside its number. A hyphen in a range, a name or a setting stays."""
+    return _NEGATIVE.sub("\N{MINUS SIGN}", words).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _breakable(name: str) -> Markup:
