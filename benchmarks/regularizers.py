@@ -8,6 +8,9 @@ running text: `lm` (two layers of 200), one run. Batches of 64, one thread, proc
 takes some steps right after the same number of steps without any, so that a machine that slows down affects both. A cost is the
 median over blocks of the ratio of the two times; low and high are the extreme blocks. Evaluation is not included; with `swa`
 and batch norm, each evaluation passes over the training examples once more.
+
+A second table has the same in plain PyTorch, with the regularizers of torch, torchvision and timm or a few lines written by
+hand (benchmarks.regularizer_peers), each compared with the same loop without any.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from benchmarks import variants
+from benchmarks.regularizer_peers import Plain, peers
 from dropbench.config.compose import Composer, composer
 from dropbench.config.options import options
 from dropbench.data.base import Table
@@ -44,6 +49,8 @@ STACKS = (
     ("lm", "text", 1, 2),
 )
 """The model, its data, the number of runs in the stack, and the number of steps of one measurement."""
+PEERS = (("mlp", 0, 20), ("cnn", 2, 3))
+"""The models of plain PyTorch, the places in STACKS with which they are compared, and the steps of one measurement."""
 _TRAINING = 640
 """The number of training examples: ten batches."""
 
@@ -62,6 +69,17 @@ def tables(folder: Path) -> dict[str, Table]:
         "table": of_columns(folder, False, path=str(folder / "columns.csv"), target="y"),
         "text": variants.tables()["running"],
     }
+
+
+Cost = tuple[float, float, float]
+"""The median, smallest and largest ratio."""
+
+
+class Timed(Protocol):
+    """What can take any number of updates."""
+
+    def seconds(self, steps: int) -> float:
+        """Return the processor seconds of this many updates, after one that is not counted."""
 
 
 class Stepping:
@@ -106,7 +124,7 @@ def usable(c: Composer, data: Mapping[str, Table], only: Collection[str]) -> lis
     return found
 
 
-def costs(stack: Mapping[str, Stepping], steps: int, blocks: int) -> dict[str, tuple[float, float, float]]:
+def costs(stack: Mapping[str, Timed], steps: int, blocks: int) -> dict[str, Cost]:
     """Return the median, smallest and largest cost by regularizer."""
     ratios: dict[str, list[float]] = {name: [] for name in stack if name != NONE}
     for _ in range(blocks):
@@ -116,18 +134,50 @@ def costs(stack: Mapping[str, Stepping], steps: int, blocks: int) -> dict[str, t
     return {n: (statistics.median(r), min(r), max(r)) for n, r in ratios.items()}
 
 
-def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) -> str:
-    """Return the table in Markdown, with a description of how it was made."""
+def beside(
+    found: Sequence[Mapping[str, Cost]], stacks: Sequence[Mapping[str, Timed]], blocks: int, only: Collection[str]
+) -> tuple[list[str], str]:
+    """Measure the same in plain PyTorch. Return the lines of a table, and how long updates without any take."""
+    whose, columns, bare = dict[str, str](), list[tuple[Mapping[str, Cost], float]](), list[str]()
+    for model, place, steps in PEERS:
+        theirs = {name: one for name, one in peers(model).items() if name in only}
+        whose |= {name: said for name, (said, _) in theirs.items()}
+        plain = Plain(model)
+        ours, there = (
+            1000 * statistics.median(one.seconds(steps) for _ in range(blocks)) / steps
+            for one in (stacks[place][NONE], plain)
+        )
+        added = costs({NONE: plain, **{name: step for name, (_, step) in theirs.items()}}, steps, blocks)
+        columns += [(found[place], ours), (added, there)]
+        bare.append(f"of `{model}` takes {ours:.2f} ms here and {there:.2f} ms there")
+    heads = [text for model, _, _ in PEERS for text in (f"{model}, here", f"{model}, theirs")]
+    rows = [
+        " | ".join(
+            [
+                f"| `{name}` | {said}",
+                *(f"{of[name][0]:.2f}, {(of[name][0] - 1) * ms:+.2f} ms" if name in of else "-" for of, ms in columns),
+            ]
+        )
+        + " |"
+        for name, said in sorted(whose.items())
+    ]
+    head = " | ".join(["| regularizer | theirs", *heads]) + " |"
+    return [head, "| --- | --- |" + " ---: |" * len(heads), *rows], "; ".join(bare)
+
+
+def _cost(cost: Cost | None) -> str:
+    return "-" if cost is None else f"{cost[0]:.2f} ({cost[1]:.2f} to {cost[2]:.2f})"
+
+
+def page(found: Sequence[Mapping[str, Cost]], blocks: int, theirs: Sequence[str], bare: str) -> str:
+    """Return the tables in Markdown, with a description of how they were made. bare: the times of an update without any."""
     heads = [f"{model}, {data}, {f'{runs} runs' if runs > 1 else 'one run'}" for model, data, runs, _ in STACKS]
     names = sorted({name for one in found for name in one})
     rows = [
         " | ".join(
             [
                 f"| `{name}`",
-                *(
-                    f"{one[name][0]:.2f} ({one[name][1]:.2f} to {one[name][2]:.2f})" if name in one else "-"
-                    for one in found
-                ),
+                *(_cost(one.get(name)) for one in found),
             ]
         )
         + " |"
@@ -147,6 +197,14 @@ def page(found: Sequence[dict[str, tuple[float, float, float]]], blocks: int) ->
             "| --- |" + " ---: |" * len(heads),
             *rows,
             "",
+            "## Beside plain PyTorch",
+            "",
+            "The same networks, batches and optimizer in an ordinary loop, one run: an update with the regularizer of another "
+            "library, or with the few lines that people write, divided by one without, and what it adds in milliseconds. "
+            f"An update without any {bare}.",
+            "",
+            *theirs,
+            "",
         ]
     )
 
@@ -165,7 +223,7 @@ def main() -> None:
     with composer() as c, tempfile.TemporaryDirectory() as folder:
         stacks = usable(c, tables(Path(folder)), only)
     found = [costs(stack, steps, blocks) for stack, (*_, steps) in zip(stacks, STACKS, strict=True)]
-    text = page(found, blocks)
+    text = page(found, blocks, *beside(found, stacks, blocks, only))
     if given.out is None:
         print(text)
     else:

@@ -120,7 +120,7 @@ def _rooms(markdown: str) -> str:
 
 
 def _gallery() -> str:
-    """Each page of results/reference/ by its title and first picture."""
+    """Each page of results/reference/ by its title, its first sentence and its first picture."""
     lines = [
         "# Gallery",
         "",
@@ -133,9 +133,20 @@ def _gallery() -> str:
     for file, text in sorted(texts.items(), key=lambda one: "![" not in one[1]):  # those with pictures first
         title = text.partition("\n")[0].removeprefix("# ")
         lines += [f"-   **[{title}]({REFERENCE}{file.name})**", ""]
+        lines += [f"    {asked}", ""] if (asked := _first_sentence(text)) else []
         if picture := re.search(r"!\[([^\]]*)\]\(([^)]+\.(?:svg|png))\)", text):
             lines += [f"    [![{picture[1]}]({REFERENCE}{picture[2]})]({REFERENCE}{file.name})", ""]
     return "\n".join([*lines, "</div>", ""])
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence of a page, without links; empty if its first paragraphs are lists, code or tables."""
+    for paragraph in text.split("\n\n")[1:3]:
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(paragraph.split())).removeprefix("Question: ")
+        if words and words[0] not in "#`|-!*<>":
+            whole = re.split(r"(?<=[?])\s+|(?<=[.])\s+(?=[A-Z`*])", words)[0]
+            return whole[:1].upper() + whole[1:] if whole[-1] in ".?" else ""
+    return ""
 
 
 def _claims() -> str:

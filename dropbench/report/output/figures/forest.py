@@ -121,7 +121,8 @@ def _forest(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         way = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[measure.direction]
-        at_once = f" that hold for all {family} at once" if not family.startswith("1 ") else ""
+        every = f"both {family[2:]}" if family.startswith("2 ") else f"all {family}"
+        at_once = f" that hold for {every} at once" if not family.startswith("1 ") else ""
         whose = f"{measure.spoken} of {of}" if of else measure.spoken
         label = f"{whose} {minus}{', points' if measure.in_percent else ''}{way}"
         meant = [f"{sure} intervals{at_once}", *[f"shaded: {shaded}"] * bool(shaded)]
