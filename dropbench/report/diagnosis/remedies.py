@@ -106,12 +106,17 @@ def more_seeds(undecided: Sequence[Contrast], most: int) -> tuple[int, list[bool
     return int(max((n for n in needed if n <= most), default=pairs)) - pairs, reached
 
 
+def best_mean(contrasts: Mapping[str, Contrast]) -> str:
+    """Return the arm with the best mean."""
+    return max(contrasts, key=lambda label: contrasts[label].measure.direction * contrasts[label].difference.mean)
+
+
 def it_would_take(undecided: Mapping[str, Contrast]) -> tuple[str, bool]:
     """Return how many seeds would settle the contrast with the best mean, and whether that is a number of seeds at all."""
     known = {label: c for label, c in undecided.items() if not math.isnan(c.seeds_needed.even)}
     if not known:
         return "ranks decide here, and how many seeds that would take is not known", False
-    arm = max(known, key=lambda label: known[label].measure.direction * known[label].difference.mean)
+    arm = best_mean(known)
     even, likely = known[arm].seeds_needed
     if math.isinf(even):
         return f"it would take {too_many()}", False

@@ -361,12 +361,16 @@ def _to_settle(e: Evidence, unsettled: Mapping[str, Contrast], pairs: int) -> tu
     first = max(e.seeds(e.baseline)) + 1
     size = next(iter(unsettled.values()))
     differ = f"differs by more than {size.measure.size(size.region)}"
-    who = ", ".join(arms) if len(arms) <= NAMED else f"the {len(arms)} arms that are still open"
+    which = "are still open" if len(arms) == len(unsettled) else "this would settle"
+    who = ", ".join(arms) if len(arms) <= NAMED else f"the {len(arms)} arms that {which}"
     each = f"whether {arms[0]} {differ}" if len(arms) == 1 else f"which of {who} {differ}"
     buys = f"That would settle {each}: four of five such studies confirm it{', for each' * (len(arms) > 1)}."
+    if (best := remedies.best_mean(unsettled)) not in arms:
+        buys += f" Not {best}, which has the best mean: {remedies.it_would_take(unsettled)[0]}."
     if pairs < MIN_PAIRS:
         buys = "That is enough for a first verdict, which may still be that it cannot tell."
-    advice = f"{more} more {plural(more, 'seed')} of {who} and {e.baseline}, decided on before looking again"
+    of = f"{who} and {e.baseline}" if len(arms) <= NAMED else f"{e.baseline} and {who}"
+    advice = f"{more} more {plural(more, 'seed')} of {of}, decided on before looking again"
     steps = tuple(Step(e.configs[o], tuple(range(first, first + more))) for o in (e.baseline, *arms))
     return advice, steps, buys
 

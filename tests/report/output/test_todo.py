@@ -99,3 +99,28 @@ def test_a_comparison_that_says_nothing_hides_no_other(fake: Any, put: Any, stor
     )
     (alone,) = (c for c in comparisons if has_learned_nothing(c))
     assert overall([alone]).startswith("In every comparison the baseline has learned next to nothing")
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["each can be settled", "the best cannot"])
+def test_of_many_open_arms_it_says_which_seeds_would_settle(fake: Any, put: Any, store: Any, lost: bool) -> None:
+    """Seven arms are two standard errors below the baseline; if `lost`, an eighth is level with it."""
+    luck = random.Random(3)
+    rates = [round(0.1 * i, 1) for i in range(1, 8)]
+    for seed in range(8):
+        put(fake(seed, test=0.8, val=0.8))
+        for rate in rates:
+            got = 0.8 - 0.012 + (0.015 if seed % 2 else -0.015) + luck.gauss(0, 0.0005)
+            put(fake(seed, changes={"dropout": "standard", "dropout.rate": rate}, test=got, val=got))
+        if lost:
+            got = 0.8 + (0.02 if seed % 2 else -0.02)
+            put(fake(seed, changes={"dropout": "gaussian", "dropout.rate": 0.1}, test=got, val=got))
+    (comparison,) = report.build([store.root]).comparisons
+    (open_,) = (d for d in comparison.diagnosis if d.rule == "undecided")
+    n = len(open_.steps[0].seeds)
+    if lost:
+        assert f"{n} more seeds of none and the 7 arms that this would settle" in open_.advice
+        assert "Not gaussian 0.1, which has the best mean: " in open_.buys
+        assert todo(comparison).endswith(f"Or train {n} more seeds: they settle 7 of 8 open arms.")
+    else:
+        assert f"{n} more seeds of none and the 7 arms that are still open" in open_.advice and "Not " not in open_.buys
+        assert todo(comparison).endswith(f"Or train {n} more seeds of every arm that is still open.")

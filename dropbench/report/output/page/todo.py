@@ -57,9 +57,14 @@ def _next(c: Comparison, found: Diagnosis | None) -> str:
     if found is None:
         return ""
     if found.rule == "undecided" and found.steps:
-        few = len(found.steps) <= _NAMED + 1  # one of the steps is the baseline's
-        more = f"{len(found.steps[0].seeds)} more seeds of every arm that is still open"
-        return f"Or train {found.advice if few else more}."
+        reached = len(found.steps) - 1  # one of the steps is the baseline's
+        if reached <= _NAMED:
+            return f"Or train {found.advice}."
+        every = reached == len(found.arms)
+        which = (
+            " of every arm that is still open" if every else f": they settle {reached} of {len(found.arms)} open arms"
+        )
+        return f"Or train {len(found.steps[0].seeds)} more seeds{which}."
     if found.confirm:
         return "dropbench report --confirm trains under such seeds."
     first = "First " if found.rule in ("unstable", "nothing learned") else ""
