@@ -10,7 +10,9 @@ median over blocks of the ratio of the two times; low and high are the extreme b
 and batch norm, each evaluation passes over the training examples once more.
 
 A second table has the same in plain PyTorch, with the regularizers of torch, torchvision and timm or a few lines written by
-hand (benchmarks.regularizer_peers), each compared with the same loop without any.
+hand (benchmarks.regularizer_peers), each compared with the same loop without any. Denormal numbers are flushed to zero in this
+process: they slow a plain loop that goes on for thousands of updates (from 1.8 to 2.7 ms for `mlp`), which is no regularizer's
+cost.
 """
 
 from __future__ import annotations
@@ -220,6 +222,7 @@ def main() -> None:
     given = parser.parse_args()
     blocks, only = 2 if given.quick else 9, given.only.split(",")
     use_threads(1)
+    torch.set_flush_denormal(True)
     with composer() as c, tempfile.TemporaryDirectory() as folder:
         stacks = usable(c, tables(Path(folder)), only)
     found = [costs(stack, steps, blocks) for stack, (*_, steps) in zip(stacks, STACKS, strict=True)]
