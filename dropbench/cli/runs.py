@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typing_extensions import override
 
 from dropbench.cli import completion
 from dropbench.cli.options import path_of
@@ -16,6 +18,19 @@ runs = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+class _OfOneFolder(TyperCommand):
+    """A command on one results folder, which `results=DIR` names too, as it does for training and reports."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        typed = [
+            f"--{word}" if word.startswith("results=") and before not in ("-r", "--results") else word
+            for before, word in zip(["", *args], args, strict=False)
+        ]
+        return super().parse_args(ctx, typed)
+
 
 Arguments = Annotated[
     list[str] | None,
@@ -79,7 +94,7 @@ def list_(
     raise typer.Exit(list_runs(arguments or [], where or [], results or [], as_json=as_json, quiet=quiet))
 
 
-@runs.command()
+@runs.command(cls=_OfOneFolder)
 def show(
     run: Annotated[
         str,
@@ -121,7 +136,7 @@ def status(folders: Folders = None, results: Several = None, as_json: AsJson = F
     raise typer.Exit(status(_folders(folders, results), as_json=as_json, quiet=quiet))
 
 
-@runs.command()
+@runs.command(cls=_OfOneFolder)
 def stop(
     jobs: Annotated[
         list[str] | None,
@@ -164,7 +179,7 @@ def verify(folders: Folders = None, results: Several = None, as_json: AsJson = F
     raise typer.Exit(verify_runs(_folders(folders, results), as_json=as_json, quiet=quiet))
 
 
-@runs.command()
+@runs.command(cls=_OfOneFolder)
 def remove(
     ids: Annotated[
         list[str] | None,
