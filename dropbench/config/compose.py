@@ -84,6 +84,8 @@ class Composer:
         self._read: dict[str, Override] = {}
         self._fit: set[str] = set()
         """The choices of options that have been checked."""
+        self._stand_for: dict[tuple[str, ...], list[str]] = {}
+        """The variants of each choice of dropout that was read."""
         self._idle: dict[str, str] = {}
         """By regularizer, a typed key of a regularizer that some run does not have: see `config.regularizers`."""
         self._arms: tuple[dict[str, dict[str, Any]], str] | None = None
@@ -218,7 +220,10 @@ class Composer:
     def _variants(self, overrides: Sequence[Override]) -> list[str]:
         """Returns the arm's variants, in order."""
         typed = [o.value() for o in overrides if o.key_or_group == several.GROUP]
-        return several.variants_of(several.names_of(typed[0]), self.extra) if typed else [several.USUAL]
+        names = tuple(several.names_of(typed[0])) if typed else (several.USUAL,)
+        if names not in self._stand_for:  # looking through the folders takes longer than all else that an arm needs here
+            self._stand_for[names] = several.variants_of(names, self.extra) if typed else [several.USUAL]
+        return self._stand_for[names]
 
     @contextmanager
     def _explaining(self, overrides: Sequence[Override]) -> Iterator[None]:
