@@ -76,7 +76,7 @@ def overall(comparisons: Sequence[Comparison]) -> str:
     downs = sum(_any(c, DOWNWARDS) for c in told)
     n = len(told)
     if not ups and all(map(has_learned_nothing, told)):
-        return "In every comparison the baseline has learned next to nothing, so it says nothing yet"
+        return "In every comparison the baseline has learned next to nothing, so nothing can be concluded yet"
     if not ups and not downs:
         return f"In {count(n, 'comparison')} no arm is confirmed to differ from its baseline"
     better, worse = ("better", "worse") if any(c.measure and c.measure.direction for c in told) else ("higher", "lower")
