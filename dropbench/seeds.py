@@ -1,4 +1,4 @@
-"""Chooses new seeds, and writes seeds as one types them."""
+"""Chooses new seeds, and writes seeds in the form in which they are typed."""
 
 from __future__ import annotations
 

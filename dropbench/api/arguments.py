@@ -1,4 +1,4 @@
-"""Words the mistake of an argument that a function does not have, which Python itself would answer with a TypeError."""
+"""Writes the error message for an argument that a function does not have, in place of Python's TypeError."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _inputs(x: Any) -> Any:
     if isinstance(x, Mapping) or (isinstance(x, tuple) and any(len(getattr(part, "shape", ())) > 1 for part in x)):
         raise UsageError(
             f"x is a {type(x).__name__}: a network gets one array of the shape {shapes}; join several by numpy.concatenate, "
-            "and take them apart in the network's forward; for a test split of your own give (x, y, {'test': rows})"
+            "and split them in the network's forward; for a test split of your own give (x, y, {'test': rows})"
         )
     if hasattr(x, "toarray"):
         raise UsageError(f"x is a {type(x).__name__}, in which zeros are left out: give x.toarray()")

@@ -81,7 +81,7 @@ def _reachable(run: str | Path, record: Record, model: Any) -> AbstractContextMa
         raise UsageError(f"{run} was trained with model={name} and not with {model.__name__}; give model={name}")
     if (found := model or known_network(record.sources.get(path))) is None:
         raise UsageError(
-            f"{run} was trained with model={name}, a class or function of a program, which no import path leads to; give it "
+            f"{run} was trained with model={name}, a class or function of a program that cannot be imported; give it "
             f"here too: load_model(..., model={name})"
         )
     return held(found)

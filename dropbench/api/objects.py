@@ -120,7 +120,7 @@ def _data(data: Any, target: str | None, folder: Path) -> list[str]:
             f"{{'data.path': {str(data)!r}, 'data.target': 'COLUMN'}}, or read it and give a DataFrame with target='COLUMN'"
         )
     if hasattr(data, "dataset"):
-        raise UsageError(f"data is a {type(data).__name__}: give what it loads from, data=loader.dataset")
+        raise UsageError(f"data is a {type(data).__name__}: give its data set, data=loader.dataset")
     raise UsageError(
         f"data is a {type(data).__name__}: give (x, y), (x, y, {{'test': rows}}), a DataFrame with target='y', a Dataset of "
         "torch that has a length, or a Table; the name of a data set is a setting, 'data=digits'"

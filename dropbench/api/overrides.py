@@ -57,7 +57,7 @@ def _word(key: str, value: Any) -> str:
         value = tuple(value)
     if isinstance(value, range | tuple):
         if not value:
-            raise UsageError(f"{key}: there is no value in {value!r}; give it one or several")
+            raise UsageError(f"{key}: there is no value in {value!r}; give one or several")
         return f"{key}=" + ",".join(setting(key, _plain(key, v)).partition("=")[2] for v in value)
     if any(size != 1 for size in _shape(value)):
         raise UsageError(

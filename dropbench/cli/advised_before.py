@@ -1,4 +1,4 @@
-"""Finds what `dropbench advise` has stored for the same question, so that the same command goes on or says the same again."""
+"""Finds what `dropbench advise` stored for the same question, so that the command continues or gives its answer again."""
 
 from __future__ import annotations
 

@@ -126,7 +126,9 @@ def check(selection: Selection, presentation: Presentation) -> None:
         )
     asked = [option for option, texts in selection.questions().items() if texts]
     if asked and (selection.rows is not None or presentation.confirm or presentation.figures):
-        raise UsageError(f"{asked[0]} shows only answers: leave out --rows, --cols, --figures and --confirm")
+        raise UsageError(
+            f"{asked[0]} takes the place of the usual report: leave out --rows, --cols, --figures and --confirm"
+        )
     if selection.rows is None and selection.cols is not None:
         raise UsageError(f"--cols {selection.cols} needs --rows, as in --rows dropout.rate --cols {selection.cols}")
     _check_confirm(presentation)

@@ -1,4 +1,4 @@
-"""`--shard 3/8`: the part of a course that a command trains if it is one of several."""
+"""`--shard 3/8`: the part of a course that this command trains if several commands divide it among them."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Task:
         """Raise UsageError if these courses are not those that the job was submitted for."""
         if {course.plan_id for course in courses} != set(self.job.plans):
             raise UsageError(
-                f"data or code have changed since job {self.job.name} was submitted, so that its runs are others now: "
+                f"data or code have changed since job {self.job.name} was submitted, so its runs are different runs now: "
                 "type the sweep again"
             )
 

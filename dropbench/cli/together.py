@@ -1,4 +1,4 @@
-"""Options that do not go together: each pair of which the command would carry out one and leave out the other is refused."""
+"""Refuses pairs of options that do not go together, because the command would ignore one of them."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ _COMPLAINTS = {
     "less_than": "below {lt}",
     "less_than_equal": "at most {le}",
     "string_pattern_mismatch": "points such as 0.2pp, a percentage such as 1%, or a number",
-    "too_short": "at least {min_length} long",
-    "too_long": "at most {max_length} long",
+    "too_short": "of length {min_length} or more",
+    "too_long": "of length {max_length} or less",
     "value_error": "{error}",
 }
 """What a value must be, by pydantic's type of error."""

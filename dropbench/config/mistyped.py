@@ -1,4 +1,4 @@
-"""Words of a command line that are no settings, although it is plain what was meant: split by blanks, or only a name."""
+"""Finds words that are not settings but whose meaning is clear: a setting split by blanks, or a name without its key."""
 
 from __future__ import annotations
 

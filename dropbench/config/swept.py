@@ -1,4 +1,4 @@
-"""Sweeps that were hardly meant as such: `data.drop=a,b` for one list, `dropout.rate=0,3` for a decimal, `dropout=none,0.3`."""
+"""Sweeps typed by mistake: `data.drop=a,b` for one list, `dropout.rate=0,3` for a decimal number, `dropout=none,0.3`."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def check(augment: Augment, data_name: str, axes: str) -> None:
     """
     if augment and axes != "CHW":
         raise UsageError(
-            f"train.augment works on images, and data '{data_name}' are not images (axes {axes}): remove it"
+            f"train.augment works only on images, but data '{data_name}' are not images (axes {axes}): remove train.augment"
         )
 
 

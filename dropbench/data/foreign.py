@@ -26,13 +26,13 @@ def fitted(foreign: Table, table: Table) -> Tensor:
     if table.prepared is not None or foreign.prepared is not None:
         raise UsageError(
             f"data '{foreign.name}' cannot be used against data '{table.name}': the columns of the two tables have different "
-            "meanings; remove it"
+            f"meanings; remove '{foreign.name}'"
         )
     x = foreign.x if foreign.test is None else foreign.x[foreign.test]
     if not (x.is_floating_point() and table.x.is_floating_point()):
         raise UsageError(
             f"data '{foreign.name}' cannot be used against data '{table.name}': both must be numbers, not words or "
-            "graphs; remove it"
+            f"graphs; remove '{foreign.name}'"
         )
     if table.axes == foreign.axes == "CHW" and (fit := _image(x, table.shape)) is not None:
         return fit

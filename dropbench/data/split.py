@@ -81,7 +81,7 @@ def split(
         if label_noise:
             raise UsageError(
                 f"data.label_noise={label_noise:g} replaces classes, and the task of data '{table.name}' is regression; "
-                "remove it"
+                "remove data.label_noise"
             )
         labels = table.y[torch.from_numpy(train)]
     else:

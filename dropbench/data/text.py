@@ -90,7 +90,7 @@ def check(table: Table, data: DataSpec, batch_size: int) -> None:
     if data.label_noise:
         raise UsageError(
             f"data.label_noise={data.label_noise:g} is for classes, and data '{table.name}' is running text, whose "
-            "labels are its own words: remove it"
+            "labels are its own words: remove data.label_noise"
         )
     n, window = _training_words(table), table.window
     if data.n_train is not None and data.n_train > n:

@@ -101,8 +101,8 @@ def step(
         raise UsageError(f"dropout.schedule.at={list(at)}: the boundaries must be in ascending order")
     if len(factors) != len(at) + 1:
         raise UsageError(
-            f"dropout.schedule.factors={list(factors)}: there must be one factor more than boundaries, "
-            f"and dropout.schedule.at={list(at)} has {len(at)}"
+            f"dropout.schedule.factors={list(factors)}: there must be {len(at) + 1} factors, one more than the "
+            f"{len(at)} boundaries of dropout.schedule.at={list(at)}"
         )
     return factors[bisect_right(at, progress)]
 

@@ -92,8 +92,8 @@ def _measuring_all(spec: RunSpec, record: Record, extra: Sequence[Path]) -> RunS
         if name not in spec.metric:
             if (metric := stored_metric(name, node, extra)) is None:
                 raise UsageError(
-                    f"run {spec.run_id} must be trained again for the metrics that are asked for now and would lose its metric "
-                    f"{name}, which is not an option here; give the folder that holds this metric with --conf DIR, or choose "
+                    f"run {spec.run_id} must be trained again to measure further metrics, but would then lose its metric "
+                    f"{name}, which is not an option here; name the folder that holds this metric with --conf DIR, or choose "
                     "another folder: results=DIR"
                 )
             stored[name] = metric

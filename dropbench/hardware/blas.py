@@ -1,7 +1,7 @@
 """The libraries that multiply matrices on a CPU: MKL and oneDNN, which torch brings, and OpenBLAS, which NumPy brings.
 
-A process takes its products by one choice (PRODUCTS), since it changes the last bits. It is a plain value that is handed to
-each process that trains: see execute/products.py, which makes it.
+A process computes all its products by one choice of libraries (PRODUCTS), because another choice changes the last bits. The
+choice is a plain value that is passed to each process that trains; execute/products.py makes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`dropout=own`: the variants and rates with which a user's network drops what it dropped as it was written."""
+"""`dropout=own`: the variants and rates that stand for the dropout in a user's network as it was written."""
 
 from __future__ import annotations
 

@@ -198,4 +198,4 @@ def _check_names(title: str, study: StudySpec, names: Sequence[str]) -> None:
     if twice := next((name for name, n in Counter(names).items() if n > 1), None):
         raise UsageError(f"{title}: two arms are called {twice}; rename the one under arms")
     if study.baseline not in names:
-        raise UsageError(f"study.baseline={study.baseline}: no arm is called that; {nearest(study.baseline, names)}")
+        raise UsageError(f"study.baseline={study.baseline}: no arm has this name; {nearest(study.baseline, names)}")

@@ -83,7 +83,7 @@ def _beyond(about: str | None) -> bool:
 
 def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
     valid = [name for a in arms for name in (a.label, *a.names)]
-    return UsageError(f"--baseline '{baseline}': no arm here is called that; {nearest(baseline, valid)}")
+    return UsageError(f"--baseline '{baseline}': no arm here has this name; {nearest(baseline, valid)}")
 
 
 def pivot(

@@ -226,11 +226,11 @@ def _parsed(content: bytes) -> tuple[dict[str, bytes], list[Any]]:
     """
     body, digest = content[:-_HASH], content[-_HASH:].strip()
     if _digest(body) != digest:
-        raise ValueError("it is not as it was written")
+        raise ValueError("its content does not fit its hash")
     lines = body.split(b"\n")
     head = json.loads(lines[0])
     if (head["form"], head["judged"]) != (FORM, _judged()):
-        raise ValueError("another dropbench wrote it")
+        raise ValueError("another version of dropbench wrote it")
     first = 1 + head["shared"]
     of_runs = lines[first : first + head["runs"]]
     return {line[2 : line.index(b'"', 2)].decode(): line for line in of_runs}, list(map(json.loads, lines[1:first]))

@@ -153,7 +153,7 @@ def test_the_warning_of_a_target_is_shown(tmp_path: Path, capfd: pytest.CaptureF
         ((X, Y, {"test": [0.5]}), "test must hold row numbers from 0, or true and false for each of the 120 rows"),
         ((X, Y, {"groups": Y[:5]}), r"groups has the shape \[5\]; it must be one value for each of the 120 rows"),
         ((X, Y, {"weights": ["a"] * 120}), "weights has the type <U1; it must hold numbers"),
-        (DataLoader(Pairs()), r"data is a DataLoader: give what it loads from, data=loader\.dataset"),
+        (DataLoader(Pairs()), r"data is a DataLoader: give its data set, data=loader\.dataset"),
         (Pairs(size=3), r"examples of the Pairs have the shapes \[4\] and \[3\]"),
         (TensorDataset(torch.tensor(X)), r"item 0 of the TensorDataset is a tuple: each must be a pair \(x, y\)"),
         ("my.csv", r"data='my\.csv' looks like a file: .* 'data=csv', \{'data\.path': 'my\.csv'"),

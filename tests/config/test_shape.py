@@ -34,7 +34,7 @@ from dropbench.planning.plan import make
         ("seed=[]", "seed=[]: it must be a whole number"),
         ("seed=1180591620717411303424", "seed=1180591620717411303424: it must be below"),
         (f"seed={'9' * 5000}", "cannot read"),
-        ("model.widths=[]", "model.widths=[]: it must be at least 1 long"),
+        ("model.widths=[]", "model.widths=[]: it must be of length 1 or more"),
         (f"model.widths={'[' * 100}{']' * 100}", "model.widths=... nests more than 20 brackets"),
         ("model.widths=[range(0,3)]", "model.widths=[range(0,3)]: a sweep such as range() cannot stand inside"),
         ("model.widths=[4,1000000000000]", "model=mlp would have "),

@@ -123,9 +123,9 @@ def test_keys_that_end_alike_are_named_whole(planned: Planner) -> None:
             "mine, arm lrr=1: 'train.lrr' is not a key here; did you mean 'train.lr'",
         ),
         ("baseline: lr=1\ngrid: {train.lr: [1, 2, -1]}", "mine, arm lr=-1: train.lr=-1: it must be above 0"),
-        ("baseline: lr=3\ngrid: {train.lr: [1, 2]}", "study.baseline=lr=3: no arm is called that; did you mean 'lr=2'"),
+        ("baseline: lr=3\ngrid: {train.lr: [1, 2]}", "study.baseline=lr=3: no arm has this name; did you mean 'lr=2'"),
         ("baseline: lr=1\ngrid: {train.lr: 1}", "study.grid.train.lr=1: it must be a list"),
-        ("baseline: lr=1\ngrid: {train.lr: []}", "study.grid.train.lr=[]: it must be at least 1 long"),
+        ("baseline: lr=1\ngrid: {train.lr: []}", "study.grid.train.lr=[]: it must be of length 1 or more"),
         ("baseline: lr=1\ngrid: {train.lr: [1]}", "a study compares two arms or more"),
         (
             "baseline: a\ngrid: {dropout: [none], dropout.rate: [0.1, 0.2]}",

@@ -1,4 +1,4 @@
-"""What chosen arms did under fresh seeds. It settles more than the seeds that chose them, whose scores luck has raised."""
+"""Results of chosen arms under fresh seeds. They settle more than the seeds of the choice, whose scores are too high."""
 
 from __future__ import annotations
 

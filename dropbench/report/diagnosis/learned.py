@@ -1,4 +1,4 @@
-"""Networks that have learned next to nothing: such a baseline says nothing, and such an arm helps nobody."""
+"""Finds networks that have learned next to nothing: no arm can be compared with such a baseline, and such an arm is no help."""
 
 from __future__ import annotations
 

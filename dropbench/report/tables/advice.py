@@ -1,4 +1,4 @@
-"""Advice from a comparison in three short paragraphs: what to do, how sure that is or what it would take, and what else."""
+"""Advice from a comparison in three paragraphs: what to do, how sure that is or what is missing, and what else to know."""
 
 from __future__ import annotations
 

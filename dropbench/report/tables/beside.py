@@ -1,9 +1,9 @@
-"""Differences on further test measures, which an answer about another measure would otherwise pass over in silence.
+"""Differences on further test measures, which an answer about one measure would otherwise leave out.
 
 Nobody asked about these measures, and looking at several finds more differences by chance. So each of them is judged at its
-part of the error rate (Bonferroni); within a measure the intervals hold for all arms at once, as everywhere. Together they are
-a second family beside the measure of the verdict: in at most 5 of 100 comparisons without any difference on these measures
-is one told.
+share of the error rate (Bonferroni); within a measure the intervals hold for all arms at once, as everywhere. Together they are
+a second family beside the measure of the verdict: of 100 comparisons without any difference on these measures, at most 5
+report one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What data and networks are called in titles, where their stored names are made for ids and say nothing to a reader."""
+"""Names of data and networks for titles, in place of stored names that are made for ids and mean nothing to a reader."""
 
 from __future__ import annotations
 

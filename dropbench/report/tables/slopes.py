@@ -62,7 +62,7 @@ def interactions(
             missing.append(f"{keys[0]}={a} × {keys[1]}={b}")
     if not named:
         raise UsageError(
-            f"--interaction {','.join(keys)}: no four arms make a square of two levels each; train them as a grid, as in "
+            f"--interaction {','.join(keys)}: no four arms combine two levels of each key; train them as a grid, as in "
             f"{join(['dropbench', 'sweep', _typed(keys[0], firsts[:2]), _typed(keys[1], seconds[:2])])}"
         )
     notes = [
