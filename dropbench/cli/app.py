@@ -274,7 +274,7 @@ def list_(
 ) -> None:
     """List the variants, models, data sets, studies and metrics that you can choose, one per line, each with its paper.
 
-    `list sites` shows where in a model noise can act, and `list columns` how the columns of your own table would be read.
+    `list sites` shows where in a model noise can act, and `list columns` shows how the columns of your own table would be read.
 
     **Examples**
 

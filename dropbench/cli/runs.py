@@ -36,7 +36,7 @@ Arguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="FILTERS",
-        help="Filters such as `model=cnn` or `status=failed`; results folders may stand here too.",
+        help="Filters such as `model=cnn` or `status=failed`; results folders may be given here too.",
         autocompletion=completion.complete_filter,
         show_default=False,
     ),
@@ -121,10 +121,10 @@ def show(
 
 @runs.command()
 def status(folders: Folders = None, results: Several = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Show how far each sweep is, who trains it, and what to type to go on with one that nobody trains.
+    """Show how far each sweep is, which process trains it, and what to type to continue a sweep that no process trains.
 
-    It may be typed in any shell, also on another machine that sees the folder. A command on another machine counts as training
-    if it is seen to raise its counter, so this may take eleven seconds.
+    You may type this in any shell, also on another machine that sees the folder. To find out whether a command on another
+    machine still trains, it waits for the counter of that command to rise, which may take eleven seconds.
 
     **Examples**
 

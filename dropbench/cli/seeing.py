@@ -27,7 +27,7 @@ def report(
         typer.Option(
             "--format",
             "-f",
-            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); by default as --out ends, or rich.",
+            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); default: by the file of --out, or rich.",
             autocompletion=completion.one_of(completion.FORMATS),
         ),
     ] = None,
@@ -287,7 +287,7 @@ def ui(
         typer.Option(
             "--token",
             metavar="TEXT",
-            help="Show the page only to those who know this token; any other --host gets a random token by itself.",
+            help="Show the page only to those who know this token; with any other --host a random token is used by default.",
         ),
     ] = None,
     baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="The arm to compare with.")] = None,

@@ -40,7 +40,7 @@ def sizes(table: Table, rest: int, n_train: int | None, fraction: float) -> tupl
     if n_train >= rest:
         raise UsageError(
             f"data.n_train={n_train} is too many: data '{table.name}' has {rest} examples outside its test split, and "
-            f"validation needs some of them; the largest possible value is {rest - 1}, and values up to "
+            f"validation needs some of them; the largest possible is {rest - 1}, and values up to "
             f"{rest - round(rest * fraction)} leave the share data.val_fraction={fraction} for validation"
         )
     n_val = round(n_train * fraction / (1 - fraction))

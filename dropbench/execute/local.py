@@ -92,7 +92,7 @@ def _measuring_all(spec: RunSpec, record: Record, extra: Sequence[Path]) -> RunS
         if name not in spec.metric:
             if (metric := stored_metric(name, node, extra)) is None:
                 raise UsageError(
-                    f"run {spec.run_id} must be trained again to measure further metrics, but would then lose its metric "
+                    f"run {spec.run_id} must be trained again to measure further metrics, but would lose its metric "
                     f"{name}, which is not an option here; name the folder that holds this metric with --conf DIR, or choose "
                     "another folder: results=DIR"
                 )

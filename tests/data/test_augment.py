@@ -140,5 +140,5 @@ def test_a_fraction_of_a_degree_still_rotates(raw) -> None:
 def test_check_is_a_sentence() -> None:
     check(ALL, "digits", "CHW")
     check(Augment(), "wine", "F")
-    with pytest.raises(UsageError, match=r"train\.augment works on images, and data 'wine' are not images"):
+    with pytest.raises(UsageError, match=r"train\.augment works only on images, but data 'wine' are not images"):
         check(ALL, "wine", "F")

@@ -128,8 +128,8 @@ def test_step_is_numpys_digitize(given: dict[str, list[float]], progress: float)
             r"dropout.schedule.at=\[0.6, 0.3\]: the boundaries must be in ascending order",
         ),
         ({"at": [0.5, 0.5], "factors": [0, 1, 0]}, "ascending order"),
-        ({"at": [0.3, 0.6], "factors": [0, 1]}, r"must be one factor more .* dropout.schedule.at=\[0.3, 0.6\] has 2"),
-        ({"at": [0.5], "factors": [0, 1, 0]}, "must be one factor more"),
+        ({"at": [0.3, 0.6], "factors": [0, 1]}, r"must be 3 factors, one more than the 2 boundaries of dropout.schedule.at"),
+        ({"at": [0.5], "factors": [0, 1, 0]}, "must be 2 factors, one more"),
     ],
 )
 def test_options_of_step_that_do_not_go_together(given: dict[str, list[float]], sentence: str) -> None:

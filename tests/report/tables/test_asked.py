@@ -181,7 +181,7 @@ def test_squares_that_are_not_whole_are_named(fake: Any, put: Put, store: Any) -
         put(fake(0, changes=arm(rate, decay)))
     made = asked(store, interactions=[f"{DROP},{DECAY}"]).asked
     assert len(made.answers) == 1 and f"Left out, because arms are missing: {DROP}=0.5 × {DECAY}=0.2." in made.notes
-    with pytest.raises(UsageError, match="no four arms make a square"):
+    with pytest.raises(UsageError, match="no four arms combine two levels"):
         asked(store, f"{DECAY}=0,0.2", interactions=[f"{DROP},{DECAY}"])
 
 
