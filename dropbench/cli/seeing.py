@@ -27,7 +27,8 @@ def report(
         typer.Option(
             "--format",
             "-f",
-            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line); default: by the file of --out, or rich.",
+            help="rich, csv, markdown, latex, json, parquet, html or verdict (a line). "
+            "Default: the format that the ending of --out names, or rich.",
             autocompletion=completion.one_of(completion.FORMATS),
         ),
     ] = None,

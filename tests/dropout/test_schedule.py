@@ -128,7 +128,10 @@ def test_step_is_numpys_digitize(given: dict[str, list[float]], progress: float)
             r"dropout.schedule.at=\[0.6, 0.3\]: the boundaries must be in ascending order",
         ),
         ({"at": [0.5, 0.5], "factors": [0, 1, 0]}, "ascending order"),
-        ({"at": [0.3, 0.6], "factors": [0, 1]}, r"must be 3 factors, one more than the 2 boundaries of dropout.schedule.at"),
+        (
+            {"at": [0.3, 0.6], "factors": [0, 1]},
+            r"must be 3 factors, one more than the 2 boundaries of dropout.schedule.at",
+        ),
         ({"at": [0.5], "factors": [0, 1, 0]}, "must be 2 factors, one more"),
     ],
 )

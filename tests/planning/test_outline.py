@@ -93,7 +93,9 @@ def test_numbers_to_look_up(
     def told(*words: str) -> str:
         return str(check(spec_and_settings(c, "dropout=none", *words)[0], table, found))
 
-    assert told("train.augment.flip=0.5").startswith("train.augment works only on images, but data 'numbers' are not images")
+    assert told("train.augment.flip=0.5").startswith(
+        "train.augment works only on images, but data 'numbers' are not images"
+    )
     assert told("data.n_train=1000").startswith("data.n_train=1000 is too many")
     if view == "text":
         assert told("data.label_noise=0.1").startswith("data.label_noise=0.1 is for classes")
