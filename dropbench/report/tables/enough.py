@@ -57,7 +57,8 @@ def settles(told: Contrast, arm: str) -> str:
 
 def too_many() -> str:
     """Return that it would take more seeds than are looked for, and why."""
-    return f"more than {MOST:,} seeds, since so small a difference is lost in the variation between seeds and examples"
+    why = "the variation between seeds and between test examples hides a difference of this size"
+    return f"more than {MOST:,} seeds, since {why}"
 
 
 def needed(told: Contrast, arm: str, budget: Budget) -> Need:
