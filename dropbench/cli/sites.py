@@ -37,7 +37,7 @@ def list_sites(overrides: Sequence[str], conf: Sequence[Path], *, as_json: bool,
         composed = compose_one(overrides, c)
         spec = composed.spec
         found = outline(spec.model, load(spec.data, composed.settings))
-        kept = keeping(spec.variants, found, c)
+        kept = keeping(found, c)
         at: dict[str, dict[str, float]] = {}
         for p in places(spec.variants, found.sites):
             at.setdefault(p.site, {})[p.name] = p.rate
@@ -86,9 +86,9 @@ def _notes(variants: Sequence[str], able: Collection[str], found: Outline, kept:
             f"these sites get noise only if they are named there, and `*` does not name them: {', '.join(asked)}"
         )
     if kept.words:
-        notes.append(f"to keep the network's own rates, type dropout=own, or in full: {shlex.join(kept.words)}")
+        notes.append(f"to keep the network's own dropout, type dropout=own, or in full: {shlex.join(kept.words)}")
     if kept.left:
-        notes.append(f"no variant can act with the network's own rate at: {', '.join(kept.left)}")
+        notes.append(f"no variant does what the network itself does at: {', '.join(kept.left)}")
     if found.idle:
         notes.append(f"dropout that is never called as a module, and so is off in every arm: {', '.join(found.idle)}")
     if found.own_noise:

@@ -187,13 +187,14 @@ class Composer:
         self._beside |= set(names)
         with self._explaining(parsed):
             merged = self._hydra(parsed)
+            study = OmegaConf.to_container(merged.study) if OmegaConf.is_dict(merged.get("study")) else None
+            if study is not None and len(variants := self._variants(parsed)) > 1:
+                merged.study = several.study_of_each(merged, variants)
             tree = OmegaConf.to_container(merged, resolve=True)
         assert isinstance(tree, dict)
         check_targets(tree, self._files(parsed).plain)
-        if OmegaConf.is_dict(study := merged.get("study")) and isinstance(
-            node := OmegaConf.to_container(study), Mapping
-        ):
-            check_keys({str(key): value for key, value in node.items()})
+        if isinstance(study, Mapping):
+            check_keys({str(key): value for key, value in study.items()})
         checked = checked_tree({str(k): v for k, v in tree.items()})
         check_budget(checked, {o.key_or_group: o.value() for o in parsed})
         names_of = {o.key_or_group: several.names_of(_choice(o)) for o in parsed if group_of(o.key_or_group)}
@@ -221,7 +222,9 @@ class Composer:
         """Returns the arm's variants, in order."""
         typed = [o.value() for o in overrides if o.key_or_group == several.GROUP]
         names = tuple(several.names_of(typed[0])) if typed else (several.USUAL,)
-        if names not in self._stand_for:  # looking through the folders takes longer than all else that an arm needs here
+        if (
+            names not in self._stand_for
+        ):  # looking through the folders takes longer than all else that an arm needs here
             self._stand_for[names] = several.variants_of(names, self.extra) if typed else [several.USUAL]
         return self._stand_for[names]
 

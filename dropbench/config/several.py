@@ -7,6 +7,7 @@ its schedule is chosen by `dropout/locked/schedule`; `dropout/schedule` chooses 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,38 @@ def hint(key: str, value: str, variants: Sequence[str], known: Iterable[str]) ->
 
 def _listed(variants: Sequence[str]) -> str:
     return variants[0] if len(variants) == 1 else f"[{','.join(variants)}]"
+
+
+def study_of_each(tree: Any, variants: Sequence[str]) -> dict[str, Any]:
+    """Returns the chosen study for several variants.
+
+    Where an arm of the study sets `dropout.rate` and the like, it sets them for each variant: to what the study would set if
+    this variant were the only one, so that `${half:${dropout.rate}}` is half of each variant's rate.
+
+    Parameters
+    ----------
+    tree : DictConfig
+        The composed settings, in which `dropout` has the settings of each variant under its name.
+    """
+    from omegaconf import OmegaConf
+
+    alone: dict[str, Any] = {}
+    for name in variants:
+        one = copy.deepcopy(tree)
+        one.dropout = one.dropout[name]
+        alone[name] = OmegaConf.to_container(one.study, resolve=True)
+    study: dict[str, Any] = alone[variants[0]]
+    for arm, settings in (study.get("arms") or {}).items():
+        study["arms"][arm] = {
+            other: alone[name]["arms"][arm][key]
+            for key in settings
+            for name in variants
+            for other in [_of_variant(key, name, variants) if GROUP not in settings else key]
+        }
+    return study
+
+
+def _of_variant(key: str, name: str, variants: Sequence[str]) -> str:
+    """Returns `dropout.NAME.rate` for `dropout.rate`; a key that names a variant, and any other, stays."""
+    group, _, rest = key.partition(".")
+    return f"{GROUP}.{name}.{rest}" if group == GROUP and rest and rest.partition(".")[0] not in variants else key

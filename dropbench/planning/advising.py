@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.several import OWN_RATES
+from dropbench.config.several import OWN_RATES, USUAL
 from dropbench.config.swept import COUNTS
 from dropbench.config.typed import setting
 from dropbench.data.split import batch_sizes
@@ -171,10 +171,14 @@ def _epochs(spec: RunSpec, settings: Settings) -> int:
 
 def _has_own(outline: Outline, composer: Composer) -> bool:
     """Returns whether the network has dropout of its own that can be kept, and that no arm of the study has."""
-    kept = keeping([compose_one([], composer).spec.dropout], outline, composer)
+    kept = keeping(outline, composer)
     study = composer.compose({"study": f"study={ADVISE}"}).study
     assert study is not None
-    others = [(setting("dropout.rate", arm["dropout.rate"]),) for arm in study.arms.values() if "dropout.rate" in arm]
+    others = [
+        (f"dropout={USUAL}", setting("dropout.rate", arm["dropout.rate"]))
+        for arm in study.arms.values()
+        if "dropout.rate" in arm
+    ]
     return bool(kept.words) and not kept.left and kept.words not in others
 
 

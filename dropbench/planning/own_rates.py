@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dropbench.config.several import OWN_RATES
+from dropbench.config.several import OWN_RATES, USUAL
 from dropbench.config.typed import setting
 from dropbench.errors import UsageError, listed
 from dropbench.hardware.blas import one_thread
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dropbench.config.compose import Composer
     from dropbench.spec import DropoutSpec, RunSpec
 
-_MORE = ("standard", "attention", "stochastic_depth")
-"""Variants that do what torch's layers do at a kind of site: after a layer, on attention weights, at a residual branch."""
+_Acting = dict[str, tuple[str | None, float]]
+"""(variant, rate) by site."""
 _TOLD = 4
 """The most sites that a warning names."""
 _GIVEN = ("dropout.rate", "dropout.rates", "dropout.placement")
@@ -50,23 +50,23 @@ def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]
         return dict(overrides)
     rest = {k: text for k, text in overrides.items() if k != "dropout" and k not in _GIVEN}
     plain = {k: text for k, text in rest.items() if not k.startswith(("dropout.", "dropout/"))}
-    composed = composer.compose({**plain, "dropout": f"dropout={_MORE[0]}"})
+    composed = composer.compose({**plain, "dropout": f"dropout={USUAL}"})
     spec = composed.spec
     with one_thread():  # because the network is tried in a copy (fork) of this process
         found = outline(spec.model, load(spec.data, composed.settings), spec.train.says_variance)
-    kept = keeping(spec.variants, found, composer)
+    kept = keeping(found, composer)
     if kept.left:
         raise UsageError(
-            f"dropout={OWN_RATES}: no variant can act at {listed(kept.left)}, where model={spec.model.name} drops; "
+            f"dropout={OWN_RATES}: no variant does what model={spec.model.name} does at {listed(kept.left)}; "
             f"to keep its other rates, type {shlex.join(kept.words) if kept.words else 'dropout=none'}"
         )
     if not kept.words:
         idle = " (torch's, in a recurrent network of one layer, does nothing)" if found.one_layer else ""
         raise UsageError(
             f"dropout={OWN_RATES}: model={spec.model.name} has no dropout with a rate above 0 of its own{idle}; "
-            f"choose a variant and a rate, such as dropout={_MORE[0]} dropout.rate=0.5"
+            f"choose a variant and a rate, such as dropout={USUAL} dropout.rate=0.5"
         )
-    return {**rest, "dropout": f"dropout={_MORE[0]}", **{text.partition("=")[0]: text for text in kept.words}}
+    return {**rest, "dropout": f"dropout={USUAL}", **{text.partition("=")[0]: text for text in kept.words}}
 
 
 def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Iterator[str]:
@@ -74,13 +74,13 @@ def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Itera
 
     outlines: that of each run's model, by run id.
     """
-    by_model: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {}
+    by_model: dict[str, list[tuple[_Acting, _Acting]]] = {}
     for spec, own, at in _rates(specs, outlines):
         by_model.setdefault(spec.model.name, []).append((own, at))
     for model, rates in by_model.items():
         own = rates[0][0]
         if any(at for _, at in rates) and not any(at == theirs for theirs, at in rates):
-            told = listed([f"{site} {rate:g}" for site, rate in own.items()], _TOLD)
+            told = listed([f"{site} {rate:g}" for site, (_, rate) in own.items()], _TOLD)
             yield (
                 f"model={model} drops at rates of its own ({told}), which no arm here has; to compare the network as it was "
                 f"written, add dropout={OWN_RATES}"
@@ -88,49 +88,43 @@ def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Itera
 
 
 def as_written(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> set[str]:
-    """Returns the arm ids of runs that drop where, and at the rates at which, their network drops as it was written.
+    """Returns the arm ids of runs that drop as their network does as it was written: where, at which rates, by which variants.
 
     outlines: that of each run's model, by run id.
     """
     return {spec.arm_id for spec, own, at in _rates(specs, outlines) if own == at}
 
 
-def _rates(
-    specs: Iterable[RunSpec], outlines: Mapping[str, Outline]
-) -> Iterator[tuple[RunSpec, dict[str, float], dict[str, float]]]:
-    """Yields a run of each arm whose network has dropout itself, with the network's rates and the arm's, by site."""
+def _rates(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Iterator[tuple[RunSpec, _Acting, _Acting]]:
+    """Yields a run of each arm whose network has dropout itself, with what the network and the arm do."""
     for spec in {s.arm_id: s for s in specs if s.run_id in outlines}.values():
         sites = outlines[spec.run_id].sites
-        if own := {s.name: s.own for s in sites if s.own}:
-            yield spec, own, {p.site: p.rate for p in places(spec.variants, sites) if p.rate}
+        if own := {s.name: (s.own_variant, s.own) for s in sites if s.own}:
+            yield spec, own, {p.site: (p.name, p.rate) for p in places(spec.variants, sites) if p.rate}
 
 
-def keeping(variants: Sequence[DropoutSpec], outline: Outline, composer: Composer) -> Kept:
-    """Returns what to type so that each site gets the rate that the network itself has there, and no other site any.
+def keeping(outline: Outline, composer: Composer) -> Kept:
+    """Returns what to type so that each site has the noise that the network itself has there, and no other site any.
 
-    Parameters
-    ----------
-    variants : sequence of DropoutSpec
-        The arm's variants. Each site is given to the first that can act there.
-    outline : Outline
-        The outline of the network; sites with a rate of its own have `own`.
-    composer : Composer
-        Knows other variants, for sites at which none of the arm's can act.
+    outline: of the network; sites with dropout of its own have `own`. composer: knows the variants.
     """
     sites = outline.sites
     left = {s.name: s.own for s in sites if s.own is not None}
     if not any(left.values()):
         return Kept()
     chosen: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys([*(v.name for v in variants), *_MORE]):
-        if not any(left.values()):
-            break
-        spec = next((v for v in variants if v.name == name), None) or _variant(name, composer)
-        mine = {s.name: left.pop(s.name) for s in sites if s.name in left and variant(spec).supports(s) is None}
+    names = [s.own_variant for s in sites if left.get(s.name) and s.own_variant is not None]
+    for name in sorted(dict.fromkeys(names), key=lambda name: name != USUAL):  # the usual one first
+        spec = _variant(name, composer)
+        mine = {
+            s.name: left.pop(s.name)
+            for s in sites
+            if s.name in left and s.own_variant == name and variant(spec).supports(s) is None
+        }
         if any(mine.values()):
             chosen[name] = _keys(spec, mine, outline)
     names = list(chosen)
-    words = [] if names == [v.name for v in variants] else [f"dropout={_listed(names)}"]
+    words = [f"dropout={_listed(names)}"]
     keys = ["dropout"] if len(names) == 1 else [f"dropout.{name}" for name in names]
     words += [
         setting(f"{key}.{last}", value)

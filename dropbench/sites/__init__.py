@@ -59,6 +59,8 @@ class Site:
     """For an activation: the name of the activation function before it, if known."""
     own: float | None = None
     """The rate of the user's own dropout layer at this site: see `models.module`."""
+    own_variant: str | None = None
+    """The variant that does what that layer does; None if there is none."""
     asked: bool = False
     """Whether noise acts there only if the site is named explicitly: see `sites.placement.place`."""
 

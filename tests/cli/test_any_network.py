@@ -116,7 +116,10 @@ def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str
     assert [line.split()[0] for line in said.out.splitlines()] == [
         "site", "input", "maps", "drop", "hidden.weight", "drop@2", "head.weight",
     ]  # fmt: skip
-    assert 'dropout.rates={"*": 0.5, "maps": 0.25}' in said.err
+    assert (
+        "'dropout=[standard,spatial]' 'dropout.standard.rates={\"*\": 0.5, \"maps\": 0.0}' dropout.spatial.rate=0.25"
+        in said.err
+    )
     sites = json.loads(dropbench(capsys, *words, "--json").out)["sites"]
     assert sites["maps"] == {"kind": "activation", "axes": "CHW", "shape": [6, 4, 4], "own": 0.25, "rate": 0.5}
 
@@ -124,10 +127,10 @@ def test_sites_are_listed_with_their_own_rates(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("network", "more", "kinds"),
     [
-        ("Convolutions", ("model.sites=[one]",), "'dropout.rates="),
-        ("Convolutions", ("dropout=spatial",), "'dropout=[spatial,standard]' dropout.spatial.rate=0.25 '"),
+        ("Convolutions", ("model.sites=[one]",), "'dropout=[standard,spatial]' 'dropout.standard.rates="),
+        ("Convolutions", ("dropout=spatial",), "'dropout=[standard,spatial]' 'dropout.standard.rates="),
         ("Attended", (), "'dropout=[standard,attention]' dropout.standard.rate=0.1 "),
-        ("Residual", (), "'dropout=[standard,stochastic_depth]' 'dropout.standard.rates="),
+        ("Residual", (), "'dropout=[stochastic_depth,alpha]' 'dropout.stochastic_depth.rates="),
     ],
 )
 def test_what_keeps_the_rates_of_a_network_does_so(
@@ -135,7 +138,7 @@ def test_what_keeps_the_rates_of_a_network_does_so(
 ) -> None:
     """Typed as told, each site has the rate that the network has there, and no other site any."""
     words = ("list", "sites", "model=module", f"model.target=people:{network}", "data=digits", *more)
-    (line,) = [text for text in dropbench(capsys, *words).err.splitlines() if "own rates, type dropout=own" in text]
+    (line,) = [text for text in dropbench(capsys, *words).err.splitlines() if "own dropout, type dropout=own" in text]
     told = line.partition("in full: ")[2]
     assert told.startswith(kinds)
     typed = [word for word in words if not word.startswith("dropout")]

@@ -84,10 +84,6 @@ def test_the_order_counts_and_what_is_dull_does_not(c: Composer) -> None:
         ),
         (("dropout=[locked,embeding]",), "dropout=embeding: there is no such dropout; did you mean 'embedding'?"),
         ((BOTH, "dropout.weight_drop.colour=red"), "'dropout.weight_drop.colour' is not a key here"),
-        (
-            (BOTH, "study=three_arm"),
-            "refers to dropout.rate, but dropout=[locked,weight_drop] has one for each of its variants",
-        ),
         (("dropout=[standard,dropconnect]", "dropout.dropconnect.per=day"), "dropout.dropconnect.per=day: it must be"),
     ],
     ids=lambda x: x if isinstance(x, str) else " ".join(x),
@@ -96,6 +92,27 @@ def test_mistakes(c: Composer, typed: tuple[str, ...], told: str) -> None:
     with pytest.raises(UsageError) as error:
         spec_of(c, RNN, *typed)
     assert told in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_study_sets_a_rate_for_each_variant() -> None:
+    plan = planned(
+        "study=three_arm",
+        RNN,
+        BOTH,
+        "dropout.locked.rate=0.4",
+        "dropout.weight_drop.rates={recurrent.0.weight: 0.1}",
+        "seed=0",
+    )
+    assert [rates(s) for s in plan.specs] == [
+        {"none": 0.0},
+        {"locked": 0.2, "weight_drop": 0.25},
+        {"locked": 0.4, "weight_drop": 0.5},
+    ]
+    assert [s.variants[-1].rates for s in plan.specs] == [{}, {"recurrent.0.weight": 0.05}, {"recurrent.0.weight": 0.1}]
+    recipe = planned("study=three_arm", "model=transformer", "dropout=vit", "seed=0")
+    assert [rates(s) for s in recipe.specs][1:] == [{"attention": r, "stochastic_depth": r} for r in (0.05, 0.1)]
+    both = planned("study=three_arm", RNN, BOTH, "study.target.rate=0.3", "seed=0")
+    assert [rates(s) for s in both.specs][1:] == [{"locked": r, "weight_drop": r} for r in (0.15, 0.3)]
 
 
 def test_a_grid_of_neither_either_and_both() -> None:

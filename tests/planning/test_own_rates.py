@@ -47,6 +47,24 @@ def test_every_site_has_its_rate_whatever_variants_it_takes(network: str, c: Com
     assert len(spec.variants) == 2 and rates(plan) == [own]
 
 
+def test_each_layer_is_the_variant_that_does_what_it_does(c: Composer) -> None:
+    for network, variants in (
+        ("Convolutions", {"maps": "spatial", "drop": "standard", "drop@2": "standard"}),
+        ("Residual", {"paths.1": "stochastic_depth", "alpha": "alpha", "features": "alpha"}),
+    ):
+        plan = single([*MODULE, f"model.target=drops:{network}", "dropout=own"], c)
+        (spec,) = plan.specs
+        acting = {p.site: p.name for p in places(spec.variants, plan.outlines[spec.run_id].sites) if p.rate}
+        assert acting == variants, network
+    plan = single([*MODULE, "model.target=drops:Attended", "dropout=own"], c)
+    acts = {
+        (p.site.rpartition(".")[2], p.name)
+        for p in places(plan.specs[0].variants, plan.outlines[plan.specs[0].run_id].sites)
+    }
+    assert {name for site, name in acts if site == "self_attn"} == {"attention"}
+    assert {name for site, name in acts if site.startswith("dropout")} == {"standard"}
+
+
 def test_in_a_grid_it_is_one_arm_at_any_rate_and_the_seed_changes_nothing(c: Composer) -> None:
     plan = make([*NET, "dropout=none,own,standard", "dropout.rate=0.2,0.4", "seed=0,1"], c)
     by_arm = {spec.arm_id: rate for spec, rate in zip(plan.specs, rates(plan), strict=True)}
@@ -60,8 +78,11 @@ def test_three_arm_halves_the_rates_of_the_network(c: Composer) -> None:
 
 
 def test_other_keys_of_dropout_are_kept(c: Composer) -> None:
-    (spec,) = single([*NET, "dropout=own", "dropout.per=batch", "dropout.rate=0.1"], c).specs
-    assert spec.dropout.options["per"] == "batch" and spec.dropout.rates == {"*": 0.5, "maps": 0.25}
+    net = (*MODULE, "model.target=drops:perceptron", "model.args.p=0.3")
+    (spec,) = single([*net, "dropout=own", "dropout.per=batch", "dropout.rate=0.1"], c).specs
+    assert spec.dropout.options["per"] == "batch" and spec.dropout.rate == 0.3
+    (spec,) = single([*NET, "dropout=own", "dropout.standard.per=batch"], c).specs
+    assert [(v.name, v.options.get("per")) for v in spec.variants] == [("standard", "batch"), ("spatial", None)]
 
 
 def test_a_study_may_have_it_as_arm_in_its_grid_or_for_all_arms(c: Composer, tmp_path: Path) -> None:
@@ -82,8 +103,10 @@ def test_a_network_whose_rates_no_arm_has_is_told_of(c: Composer) -> None:
     (warning,) = make([*NET, "study=three_arm", "seed=0"], c).warnings
     assert warning.startswith(told) and warning.endswith("add dropout=own")
     assert not single([*NET, "dropout=none"], c).warnings
-    typed = 'dropout.rates={"*": 0.5, "maps": 0.25}'
-    assert not make([*NET, typed, "seed=0,1"], c).warnings
+    typed = ("dropout=[standard,spatial]", "dropout.standard.rates={maps: 0}", "dropout.spatial.rate=0.25")
+    assert not make([*NET, *typed, "seed=0,1"], c).warnings
+    # Where the network drops whole maps, dropping single elements of them at the same rate is something else.
+    assert make([*NET, 'dropout.rates={"*": 0.5, "maps": 0.25}', "seed=0,1"], c).warnings == (warning,)
 
 
 def test_a_variant_of_the_user_may_have_the_name(c: Composer, tmp_path: Path) -> None:

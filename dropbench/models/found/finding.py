@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -90,6 +90,7 @@ def find(
             three.shape,
             channels_first=two.channels_first,
             own=two.by.own,
+            own_variant=two.by.variant,
             reader=f"{prefix}{reader}" if (reader := readers[0].get(key)) and kind == "activation" else None,
             follows=two.follows,
         )
@@ -184,4 +185,4 @@ def _in_depth(places: dict[tuple[str, int], Place]) -> dict[tuple[str, int], Pla
 
 
 def _deep(site: Site, depth: float) -> Site:
-    return Site(site.name, site.kind, site.shape, site.axes, depth=depth, own=site.own)
+    return replace(site, depth=depth)
