@@ -22,11 +22,36 @@ _MISTAKE: Any = typer.BadParameter.__bases__[0]
 """UsageError of click, of which newer versions of typer have a copy."""
 
 
+_COMMANDS = {
+    "new": "init",
+    "compare": "sweep",
+    "run": "train",
+    "fit": "train",
+    "tune": "sweep --tune",
+    "resume": "runs status",
+    "plot": "report --figures DIR",
+    "help": "--help",
+}
+"""Names that people type for commands."""
+
+
 class _Commands(TyperGroup):
     """The commands; if an unknown one is a part of `list` or `runs`, or has another name, the message says what to type.
 
     So it does for an option that a command does not have.
     """
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except _MISTAKE as error:
+            if hasattr(error, "possibilities"):
+                error.message = (
+                    f"No such option: {error.option_name}; a command comes first: dropbench train, sweep, report"
+                )
+                error.possibilities = None
+            raise
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -37,7 +62,7 @@ class _Commands(TyperGroup):
 
             name = args[0] if args else ""
             under = {"list": SECTIONS, "runs": getattr(self.commands["runs"], "commands", ())}
-            typed = {"new": "init"}.get(name) or next(
+            typed = _COMMANDS.get(name) or next(
                 (f"{group} {name}" for group, has in under.items() if name in has), None
             )
             if typed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dropbench.errors import UsageError
-from dropbench.report.output import ENDINGS
+from dropbench.report.output import ENDINGS, PICTURES
 
 _ALSO = {"text": "rich", "terminal": "rich", **{ending[1:]: fmt for ending, fmt in ENDINGS.items()}}
 """Other words for formats."""
@@ -26,13 +26,17 @@ def chosen(typed: str | None, as_json: bool, out: Path | None) -> str:
     Raises
     ------
     UsageError
-        If --json and another format were typed.
+        If --json and another format were typed, or the file's ending is that of a picture.
     """
     if typed is not None:
         fmt = _ALSO.get(typed.strip().lower(), typed)
         if as_json and fmt != "json":
             raise UsageError(f"--json and --format {typed} are two formats: type one of them")
         return fmt
+    if out is not None and not as_json and out.suffix.lower() in PICTURES:
+        raise UsageError(
+            f"{out}: a report cannot be written as a picture; for figures as SVG, PDF and PNG, type --figures DIR"
+        )
     return "json" if as_json else _of(out) or "rich"
 
 

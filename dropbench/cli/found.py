@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,9 @@ def all_of(run: str, store: Store) -> list[Path]:
         raise UsageError(
             f"{run}: {len(several)} runs in {store.root} have ids that begin like this ({first}, ...); write more of the id"
         )
-    raise UsageError(
-        f"{run}: no run in {store.root} has an id that begins like this; dropbench runs list shows the stored runs"
-    )
+    shows = "dropbench runs list shows the stored runs"
+    typed = f"a condition is typed --where {shlex.quote(run)}" if "=" in run else shows
+    raise UsageError(f"{run}: no run in {store.root} has an id that begins like this; {typed}")
 
 
 def _check_named(run: str) -> None:

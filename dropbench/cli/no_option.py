@@ -9,6 +9,14 @@ from typing import Any
 
 _OTHER_NAMES = {"--output": "--out", "--outfile": "--out", "--minutes": "--max-minutes", "--max-minutes": "--minutes"}
 """Names that people type for options of dropbench."""
+_OF_REPORTS = {
+    **{f"--{ending}": f"--out report.{ending}" for ending in ("html", "csv", "md", "tex", "txt", "parquet")},
+    **{f"--{word}": "--figures DIR" for word in ("pdf", "png", "svg", "plot", "plots", "figure", "fig")},
+    "--markdown": "--out report.md",
+    "--latex": "--out report.tex",
+    "--save": "--out report.html, or --figures DIR",
+}
+"""What to type for options of a report that there are not."""
 _OF_SETTINGS = {
     "out": "results",
     "output": "results",
@@ -44,8 +52,14 @@ def explain(error: Any, args: Sequence[str]) -> None:
 
 def _instead(option: str, params: Sequence[Any], args: Sequence[str]) -> str | None:
     """Return what to write in place of an unknown option; None if nothing is known by this name."""
-    if (other := _OTHER_NAMES.get(option)) in {name for p in params for name in p.opts}:
+    every = {name for p in params for name in p.opts}
+    if (other := _OTHER_NAMES.get(option)) in every:
         return f"did you mean {other}?"
+    if "--figures" in every and option in _OF_REPORTS:
+        return f"write {_OF_REPORTS[option]}"
+    longer = [name for name in sorted(every) if name.startswith(f"-{option}")]
+    if len(option) == 2 and len(longer) == 1:
+        return f"did you mean {longer[0]}?"
     takes: set[str] = {p.name for p in params} & {"overrides", "arguments"}
     value = _value(option, args)
     return _setting(option.lstrip("-").replace("-", "_"), "..." if value is None else value, takes) if takes else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -103,21 +104,25 @@ def _show_report(kept: StoredPlan, store: Store, conf: Sequence[Path], shown: Sh
 
 
 def _more_seeds(kept: StoredPlan, store: Store) -> str | None:
-    """Return a line on stored seeds of the same arms that this sweep did not compare; None if there are none.
+    """Return a line on stored runs that belong to the answer and that this sweep did not compare; None if there are none.
 
-    A diagnosis proposes more seeds as a sweep of these alone, and its answer is in the report on all of them.
+    A diagnosis proposes more seeds, or another arm, as a sweep of these alone, and its answer is in the report on all of them.
     """
     if kept.course is not None:  # it has other seeds on purpose, or looks of its own
         return None
+    from dropbench.store import RUNS
+
+    report = f"dropbench report {shlex.quote(str(store.root))}"
     mine = [r for run in kept.every_run if (r := store.finished(run)) is not None]
     arms, seeds = {r.arm_id for r in mine}, {r.seed for r in mine}
+    if len(arms) == 1 and len(os.listdir(store.root / RUNS)) > len(mine):
+        return f"to compare it with the other runs that are stored: {report}"
     apart = {run for plan in store.plans() if plan.course is not None for run in plan.trained}
     stored = store.of_settings({r.setting_id for r in mine}, {*kept.every_run, *apart})
     both = Counter(r.seed for r in stored if r.arm_id in arms and r.seed not in seeds)
     more = [seed for seed, n in both.items() if n > 1]  # of a single arm they would compare nothing
     if not more:
         return None
-    report = f"dropbench report {shlex.quote(str(store.root))}"
     return (
         f"seeds {spans(more)} of these arms are stored too, and are not in the report above; to compare all: {report}"
     )

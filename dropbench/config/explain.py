@@ -118,7 +118,13 @@ def _no_key(
         return f"'{key}' is not a key here; write {' or '.join(f'{k}={value}' for k in whole)}"
     if hint := meant(key, value, beside, extra):
         return f"'{key}' is not a key here; {hint}"
+    if last in _RATES and f"{parent}.rate" in leaves:
+        return f"'{key}' is not a key here; write {parent}.rate={value}"
     return f"'{key}' is not a key here; {_near_key(key, leaves)}"
+
+
+_RATES = ("p", "prob", "probability", "drop_prob", "dropout_rate", "drop_rate")
+"""Names that people type for a rate."""
 
 
 def _having(key: str, files: Mapping[str, Path]) -> list[str]:

@@ -77,15 +77,19 @@ def invalid(
     same = [e for e in error.errors() if _key(group, e["loc"], variants) == key]
     needs = [_COMPLAINTS[e["type"]].format(**_round(e.get("ctx", {}))) for e in same if e["type"] in _COMPLAINTS]
     said = f"{key}={written(first['input'])}: it must be {' or '.join(needs) or first['msg']}"
-    return UsageError(said + _instead(first["type"], first["input"], first.get("ctx", {})))
+    return UsageError(said + _instead(key, first["type"], first["input"], first.get("ctx", {})))
 
 
-def _instead(kind: str, value: Any, limits: Mapping[str, Any]) -> str:
-    """Returns what to write for a share in percent, or for a list without brackets; else an empty text."""
+def _instead(key: str, kind: str, value: Any, limits: Mapping[str, Any]) -> str:
+    """Returns what to write for a share in percent, a list with or without brackets, or a range; else an empty text."""
     if kind in ("less_than", "less_than_equal") and limits.get("lt", limits.get("le")) == 1 and value in range(5, 100):
         return f"; did you mean {value / 100:g}?"
     if kind in ("list_type", "tuple_type") and isinstance(value, str | int | float):
         return f"; write [{written(value)}]"
+    if kind in ("float_type", "int_type") and isinstance(value, list) and value:
+        return f"; to compare several values, write {key}={','.join(map(written, value))}"
+    if key == "seed" and (ends := re.fullmatch(r"(\d+)(?:-|\.\.|:)(\d+)", str(value).strip('"'))):
+        return f"; write '{key}=range({ends[1]},{int(ends[2]) + 1})'"
     return ""
 
 

@@ -14,3 +14,5 @@ ENDINGS = {
     ".txt": "rich",
 }
 """The endings of files in which a report can be written, and the format that each means."""
+PICTURES = (".pdf", ".svg", ".png", ".jpg", ".jpeg", ".eps")
+"""The endings of files of pictures, in which figures may be wanted and no report can be written."""

@@ -150,8 +150,13 @@ def advice(comparison: Comparison, *, brief: bool = False) -> tuple[Advice, ...]
             text = f"{d.says} Or: {step}" if told else f"{d.says} Next: {step} {d.buys}".rstrip()
             told.append(Advice(f"{rule.capitalize()}.", text, () if brief and told else new))
         if rest := [d.arms[0] for d in ours[spoken:]]:
+            alike = all(d.advice == ours[spoken - 1].advice for d in ours[spoken:])
+            more = "the numbers" if alike else "the numbers, and what to try instead"
             told.append(
-                Advice(f"{rule.capitalize()}.", f"The same holds for {', '.join(rest)}; {where} has the numbers.")
+                Advice(
+                    f"{rule.capitalize()}.",
+                    f"So {'is' if len(rest) == 1 else 'are'} {', '.join(rest)}; {where} has {more}.",
+                )
             )
     return tuple(told)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from dropbench.errors import listed
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.verdict import UNTOLD
@@ -38,13 +39,17 @@ def answer(comparison: Comparison) -> str:
     rest = Counter(_spoken(c) for label, c in judged.items() if label not in named)
     parts = [_one(label, judged[label], chosen.get(label) if many else None) for label in named]
     if rest:
-        counts = ", ".join(f"{n} {word}" for word, n in rest.most_common())
+        counts = ", ".join(f"{n} {word.replace(', unconfirmed', ' (unconfirmed)')}" for word, n in rest.most_common())
         parts.append(f"{'of the other arms, ' if named else ''}{counts}")
     said = f"Against {comparison.baseline}, on {comparison.measure.spoken}: {'; '.join(parts)}."
     runs = {s.arm.label: s.n for s in comparison.summaries}
-    least = min(c.difference.pairs or runs[label] for label, c in judged.items())
-    if least < MIN_PAIRS:
-        said += f" With {least} seeds nothing is confirmed: it takes at least {MIN_PAIRS}."
+    seeds = {label: c.difference.pairs or runs[label] for label, c in judged.items()}
+    few = [label for label, n in seeds.items() if n < MIN_PAIRS]
+    if few:
+        with_ = (
+            f"With {min(seeds.values())} seeds nothing" if len(few) == len(seeds) else f"Of {listed(few, FEW)} nothing"
+        )
+        said += f" {with_} is confirmed: it takes at least {MIN_PAIRS}{' seeds' if len(few) < len(seeds) else ''}."
     return said
 
 

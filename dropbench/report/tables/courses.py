@@ -12,7 +12,7 @@ from dropbench.report.statistics import looks
 from dropbench.report.statistics.interval import ALPHA
 from dropbench.report.tables.arms import Arm
 from dropbench.report.tables.comparison import Comparison, Diagnosis
-from dropbench.report.tables.last_epoch import overtrained, unsteady
+from dropbench.report.tables.last_epoch import overtrained, unfinished, unsteady
 from dropbench.report.tables.notes.note import Note, as_they_are
 from dropbench.store import ADVISE, Candidate, Course, StoredPlan, Tuned
 from dropbench.store.epochs import Epochs
@@ -56,7 +56,7 @@ def further(comparison: Comparison, plans: Sequence[StoredPlan], epochs: Mapping
     plans: the plans of the runs. epochs: what is known of each run's history, by run id.
     """
     fixed = comparison.tuned or any(p.course is not None and p.course.rule.pilot for p in plans)
-    tested = (*overtrained(comparison), *unsteady(comparison, epochs))
+    tested = (*overtrained(comparison), *unfinished(comparison), *unsteady(comparison, epochs))
     return (*_again(comparison, plans), *tested, *([] if fixed else _untuned(comparison)))
 
 

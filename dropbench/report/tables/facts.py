@@ -178,7 +178,8 @@ def _sure(contrast: Contrast, alpha: float, among: int, first: str, fresh: str =
         return Fact(name, "confirmed", f"seeds {fresh}: {why}" if fresh else why)
     value = "cannot tell" if contrast.direction == UNTOLD else "not confirmed"
     if d.n < MIN_PAIRS:
-        return Fact(name, value, f"{seeds}; nothing is confirmed with fewer than {MIN_PAIRS}")
+        has = f"{first} has {seeds}" if among > 1 else seeds
+        return Fact(name, value, f"{has}; nothing is confirmed with fewer than {MIN_PAIRS}")
     needed = seeds_to_confirm(contrast.seeds_needed)
     more = f"; it would take {needed} to settle it" if needed != ABSENT else ""
     return Fact(name, value, f"{seeds} leave {first} open{more}")

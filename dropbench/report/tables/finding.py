@@ -99,7 +99,7 @@ def past_best(c: Comparison) -> Diagnosis | None:
 def _behind(c: Comparison, told: Sequence[str], downs: Sequence[str]) -> str:
     sure = [label for label in downs if c.verdicts[label].confirmed]
     word = c.verdicts[downs[0]].direction
-    unsure = "" if sure else ", not yet confirmed"
+    unsure = "" if len(sure) == len(downs) else f" ({len(sure)} confirmed)" if sure else ", not yet confirmed"
     if len(downs) == len(told):
         who = {1: f"{told[0]} does", 2: "Both arms do"}.get(len(told), f"All {len(told)} arms do")
         return f"{who} {word} than {c.base}{unsure}"

@@ -1,4 +1,4 @@
-"""Warnings about runs that are tested at their last epoch: long after their best one, or while training is not steady."""
+"""Warnings about runs that are tested at their last epoch: too early, long after their best one, or while it is not steady."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from dropbench.values import absent, number
 
 PAST_BEST = "trained past its best"
 """The name of the warning about a baseline that is tested long after its best epoch."""
+IMPROVING = "still improving at its end"
+"""The name of the warning about a baseline that would improve if it were trained for longer."""
 PATIENCE, MONITOR, WEIGHTS = "train.patience", "train.monitor", "train.class_weights"
 _OWN = ("label", "seed", "run_id")
 REBOUND = 4.0
@@ -26,6 +28,8 @@ REBOUND = 4.0
 same with sums rounded otherwise; where it rose to 4.4 times and more, they were not (results/reference/unsteady_ends.md)."""
 SHARE = 0.25
 """The share of the variance between seeds that has to be there from one epoch to the next, before jumps matter to a verdict."""
+LATE = 0.95
+"""The share of training from which on a best epoch counts as its end."""
 _SHORTEST = 5
 """The number of epochs below which a best epoch says little."""
 _SPOKEN = 3
@@ -47,16 +51,47 @@ def overtrained(comparison: Comparison) -> Iterator[Diagnosis]:
     best, last = float(runs["best_epoch"].median()), float(runs["epochs_run"].median())
     if last < _SHORTEST or best > last / 2:
         return
-    score = "validation loss" if MONITOR not in runs or set(runs[MONITOR]) == {"val_loss"} else "validation score"
     yield Diagnosis(
         PAST_BEST,
         (baseline, *better),
-        f"The baseline ({comparison.base}) had its best {score} in epoch {best:g} of {last:g} (median), and is tested at the "
-        "last epoch. "
+        f"The baseline ({comparison.base}) had its best {_score(runs)} in epoch {best:g} of {last:g} (median), and is tested "
+        "at the last epoch. "
         f"{' and '.join(better[:3])} may do better only because {'it overfits' if len(better) == 1 else 'they overfit'} later.",
         f"{PATIENCE} stops each run early and tests it at its own best epoch",
         options=(f"{PATIENCE}={max(2, round(last / 5))}",),
     )
+
+
+def unfinished(comparison: Comparison) -> Iterator[Diagnosis]:
+    """Warn if the baseline's validation score is best at the end of training, so that it would improve further.
+
+    Dropout slows training, so that at such an end an arm with dropout may be behind which would be ahead later. With a schedule
+    of the learning rate, training is meant to be best at its end.
+    """
+    baseline = comparison.baseline
+    if baseline is None or not comparison.verdicts or "best_epoch" not in comparison.runs:
+        return
+    runs = comparison.done(baseline)
+    runs = runs[runs["best_epoch"].notna()]
+    stops = PATIENCE in runs and any(map(_stops, runs[PATIENCE].tolist()))
+    if runs.empty or stops or any(v != "constant" for v in runs.get("train.schedule", ["constant"])):
+        return
+    best, last = float(runs["best_epoch"].median()), float(runs["epochs_run"].median())
+    if last < _SHORTEST or best < LATE * last or "train.epochs" not in runs:
+        return
+    epochs = round(2 * last)
+    yield Diagnosis(
+        IMPROVING,
+        (baseline,),
+        f"The baseline ({comparison.base}) had its best {_score(runs)} in epoch {best:g} of {last:g} (median), so it would "
+        "probably improve if it were trained for longer. Dropout slows training: an arm that is behind now may be ahead then.",
+        f"train.epochs={epochs} {PATIENCE}={max(2, round(epochs / 5))} trains for longer, and tests each run at its best epoch",
+        options=(f"train.epochs={epochs}", f"{PATIENCE}={max(2, round(epochs / 5))}"),
+    )
+
+
+def _score(runs: pd.DataFrame) -> str:
+    return "validation loss" if MONITOR not in runs or set(runs[MONITOR]) == {"val_loss"} else "validation score"
 
 
 def unsteady(comparison: Comparison, epochs: Mapping[str, Epochs]) -> Iterator[Diagnosis]:

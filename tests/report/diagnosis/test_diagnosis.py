@@ -337,7 +337,7 @@ def test_many_arms_of_a_rule_are_named_and_not_gone_through(arm: Any, store: Any
     for i in range(6):
         arm("standard", 0.3 + 0.1 * i, train=0.89, val=0.8, turn=i + 1)
     text = report.render(report.build([store.root]), "markdown")
-    assert text.count("**Too aggressive.** standard") == 3 and "**Too aggressive.** The same holds for standard" in text
+    assert text.count("**Too aggressive.** standard") == 3 and "**Too aggressive.** So are standard" in text
 
 
 # Real runs

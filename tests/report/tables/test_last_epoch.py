@@ -169,3 +169,33 @@ def test_a_baseline_that_is_tested_long_after_its_best_epoch_is_told_of(
         )
         assert f"The baseline (no dropout) had its best validation loss in epoch {best} of 10 (median)" in found[0].says
         assert found[0].options == ("train.patience=2",)
+
+
+@pytest.mark.parametrize(
+    ("best", "gain", "train", "told", "first"),
+    [
+        (10, -0.02, {}, True, True),
+        (10, 0.02, {}, True, False),  # what is better already may be used
+        (9, -0.02, {}, False, False),
+        (10, -0.02, {"train.patience": 4}, False, False),
+        (10, -0.02, {"train.schedule": "cosine"}, False, False),  # which is meant to be best at its end
+    ],
+)
+def test_a_baseline_that_is_best_at_its_end_is_told_of(
+    fake: Any, store: Any, best: int, gain: float, train: dict[str, Any], told: bool, first: bool
+) -> None:
+    history = [{"epoch": epoch, "val_loss": 0.5 + 0.01 * abs(epoch - best)} for epoch in range(1, 11)]
+    for seed in range(6):
+        for changes, more in (({}, 0.0), ({"dropout": "standard", "dropout.rate": 0.5}, gain)):
+            test = 0.8 + seed / 1e3 + more
+            record = fake(
+                seed, changes={"train.epochs": 10, **changes, **train}, test=test, chosen_epoch=10, epochs_run=10
+            )
+            store.write(record, history, "")
+    (comparison,) = report.build([store.root]).comparisons
+    found = [d for d in comparison.further if d.rule == "still improving at its end"]
+    assert bool(found) == told
+    assert ("First train for longer: add train.epochs=20 train.patience=4 to the same" in todo(comparison)) == first
+    if told:
+        assert "had its best validation loss in epoch 10 of 10 (median)" in found[0].says
+        assert found[0].options == ("train.epochs=20", "train.patience=4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dropbench.report.tables.comparison import Comparison, Diagnosis
 from dropbench.report.tables.facts import UPWARDS, chosen_among_several, has_learned_nothing, leader, ranked
 from dropbench.report.tables.finding import past_best
+from dropbench.report.tables.last_epoch import IMPROVING
 from dropbench.report.tables.repeats import under_fresh_seeds
 from dropbench.values import plain
 
@@ -54,6 +55,10 @@ def _next(c: Comparison, found: Diagnosis | None) -> str:
     """Return the next step of a rule of the diagnosis, as a sentence. The page has its command further down."""
     if (late := past_best(c)) and not c.fresh:
         return f"First compare them with early stopping: add {late.options[0]} to the same command."
+    early = next((d for d in c.further if d.rule == IMPROVING), None)
+    broken = found is not None and found.rule in ("unstable", "nothing learned", "one class", "fresh seeds")
+    if early and not broken and not c.fresh and not any(k.direction in UPWARDS for k in c.verdicts.values()):
+        return f"First train for longer: add {' '.join(early.options)} to the same command."
     if found is None:
         return ""
     if found.rule == "undecided" and found.steps:

@@ -51,6 +51,12 @@ def about_data(plans: Iterable[StoredPlan], shown: Collection[str]) -> list[str]
     return [f"{note[:1].upper()}{note[1:]}{'' if note.endswith('?') else '.'}" for note in dict.fromkeys(known)]
 
 
+def _short(commit: str) -> str:
+    """Shorten a commit's hash, but not the `-dirty` behind it."""
+    digits, dash, rest = commit.partition("-")
+    return f"{digits[:12]}{dash}{rest}"
+
+
 def mixed(frame: pd.DataFrame) -> list[str]:
     """Warn of sources (data, code, device, packages) that should be the same in all runs and are not."""
     notes = []
@@ -58,7 +64,7 @@ def mixed(frame: pd.DataFrame) -> list[str]:
         counts = Counter("unknown" if v is None else written(v) for v in frame[column].tolist())
         if len(counts) > 1:
             parts = ", ".join(
-                f"{value[:12] if column == 'git_commit' else value} ({count(n, 'run')})"
+                f"{_short(value) if column == 'git_commit' else value} ({count(n, 'run')})"
                 for value, n in sorted(counts.items())
             )
             notes.append(f"Mixed {what}: {parts}.")
