@@ -192,7 +192,8 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
     found = None if comparison is None else advice(comparison, comparison.title, budget, written)
     if found is None and going_on:
         go_on = "run the same command again to continue"
-        over = f"Cannot tell yet: the time was over before anything could be compared. {go_on.capitalize()}."
+        over = f"Cannot tell yet: the time was over before anything could be compared{_tuned(course, done)}. "
+        over += f"{go_on.capitalize()}."
         return Told("unknown", str(course.first.baseline), (over,), kept, store, next=go_on)
     if found is None:
         for headline in report.headlines:
@@ -203,6 +204,22 @@ def told(course: Course, done: Done, conf: Sequence[Path], shown: Shown) -> Told
         found = replace(found, sentences=(first, how, f"{last} {remedy}"))
     said = (found.decision, found.arm, found.sentences)
     return _written(found, report, Told(*said, kept, store, found.run, found.beside, found.next), conf)
+
+
+def _tuned(course: Course, done: Done) -> str:
+    """Return how much of the tuning is done, which comes first, and how long the rest of it takes; or nothing."""
+    from dropbench.execute.executors import place
+    from dropbench.report.tables.facts import duration
+
+    runs = [s.run_id for s in course.first.specs]
+    ended = [run for run in runs if done.store.is_done(run)]
+    if len(ended) == len(runs):
+        return ""
+    said = f", with {len(ended)} of {len(runs)} runs of the tuning done"
+    if not ended:
+        return said
+    seconds = trained_in(done.store, ended, place(course.first.settings).workers)
+    return f"{said}; the others take about {duration(seconds * (len(runs) - len(ended)) / len(ended))}"
 
 
 def _remedy(course: Course) -> str:
