@@ -124,3 +124,25 @@ def test_of_many_open_arms_it_says_which_seeds_would_settle(fake: Any, put: Any,
     else:
         assert f"{n} more seeds of none and the 7 arms that are still open" in open_.advice and "Not " not in open_.buys
         assert todo(comparison).endswith(f"Or train {n} more seeds of every arm that is still open.")
+
+
+@pytest.mark.parametrize(
+    ("gain", "noise", "seeds", "own", "begins"),
+    [
+        (0.0, 0.02, 8, "standard 0.5", "Keep your network as it is written (standard 0.5) for now."),
+        (0.0, 0.02, 8, "", "Keep the baseline (no dropout) for now."),
+        (-0.05, 0.002, 3, "standard 0.5", "Keep your network as it is written (standard 0.5) for now."),  # unconfirmed
+        (-0.05, 0.002, 8, "standard 0.5", "Keep the baseline (no dropout)."),
+        (0.05, 0.002, 8, "standard 0.5", "Use standard 0.5"),
+    ],
+)
+def test_a_network_keeps_its_dropout_unless_it_is_shown_to_do_harm(
+    fake: Any, put: Any, store: Any, gain: float, noise: float, seeds: int, own: str, begins: str
+) -> None:
+    luck = random.Random(1)
+    for seed in range(seeds):
+        put(fake(seed, test=0.8, val=0.8))
+        got = 0.8 + gain + luck.gauss(0, noise)
+        put(fake(seed, changes={"dropout": "standard", "dropout.rate": 0.5}, test=got, val=got))
+    (comparison,) = report.build([store.root]).comparisons
+    assert todo(comparison, own).startswith(begins)

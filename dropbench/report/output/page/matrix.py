@@ -50,12 +50,12 @@ class Matrix:
         return any(cell.says.endswith("?") for row in self.rows for cell in row.cells)
 
 
-def matrix(comparisons: Sequence[Comparison]) -> Matrix | None:
-    """Return the matrix of these comparisons; None if there is no verdict, or if there are too many arms."""
+def matrix(comparisons: Sequence[Comparison], own: str = "") -> Matrix | None:
+    """Return the matrix of these comparisons; None if there is no verdict, or if there are too many arms. own: as in `todo`."""
     labels = list(dict.fromkeys(label for c in comparisons for label in c.verdicts))
     if not 0 < len(labels) <= MOST:
         return None
-    rows = (Row(plain(c.title), plain(to_use(c)), tuple(_cell(c, label) for label in labels)) for c in comparisons)
+    rows = (Row(plain(c.title), plain(to_use(c, own)), tuple(_cell(c, label) for label in labels)) for c in comparisons)
     return Matrix(tuple(map(plain, labels)), tuple(rows))
 
 

@@ -118,7 +118,7 @@ def page(report: Report, width: int | None, *, live: bool = False) -> str:
         question=question if parts else "",
         heading=_heading(report) if parts else question or _question(report),
         compared=parts,
-        matrix=matrix(report.comparisons) if len(_asking(report)) > 1 else None,
+        matrix=matrix(report.comparisons, _own(report)) if len(_asking(report)) > 1 else None,
         others=list(zip_longest(told[several:], captions, drawn[several:], fillvalue=())),
         headlines=report.headlines,
         advice=list(map(plain, report.advice)),
@@ -143,7 +143,7 @@ def _part(number: int, c: Comparison, report: Report, section: Section, pictures
         plain(c.base),
         c.measure.spoken if c.measure else "",
         finding(c),
-        "" if report.advice else todo(c),  # advice says what to do itself
+        "" if report.advice else todo(c, _own(report)),  # advice says what to do itself
         plain(answer(c)),
         drawn,
         panels(c, report) if c.baseline is not None else [],
@@ -151,6 +151,11 @@ def _part(number: int, c: Comparison, report: Report, section: Section, pictures
         section,
         pictures,
     )
+
+
+def _own(report: Report) -> str:
+    """Return the arm in which a user's network is as written: the target of `study=three_arm dropout=own`; or nothing."""
+    return "target" if any(p.study == "three_arm" and "dropout=own" in p.overrides for p in report.plans) else ""
 
 
 def _heading(report: Report) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dropbench.report.tables.comparison import Comparison, Diagnosis
-from dropbench.report.tables.facts import UPWARDS, chosen_among_several, has_learned_nothing, leader, ranked
+from dropbench.report.tables.facts import DOWNWARDS, UPWARDS, chosen_among_several, has_learned_nothing, leader, ranked
 from dropbench.report.tables.finding import past_best
 from dropbench.report.tables.last_epoch import IMPROVING
 from dropbench.report.tables.repeats import under_fresh_seeds
@@ -15,9 +15,12 @@ _NAMED = 2
 """The most arms that are named."""
 
 
-def todo(c: Comparison) -> str:
-    """Return what to do after a comparison: `Keep the baseline (none) for now. Or train ...`; empty without a better way."""
-    if not (use := to_use(c)):
+def todo(c: Comparison, own: str = "") -> str:
+    """Return what to do after a comparison: `Keep the baseline (none) for now. Or train ...`; empty without a better way.
+
+    own: the arm in which a user's network is as it was written, if any.
+    """
+    if not (use := to_use(c, own)):
         return ""
     found = min(
         (d for d in c.diagnosis or () if d.rule in _FIRST and d.advice),
@@ -27,7 +30,7 @@ def todo(c: Comparison) -> str:
     return plain(" ".join(filter(None, (use, _next(c, found)))))
 
 
-def to_use(c: Comparison) -> str:
+def to_use(c: Comparison, own: str = "") -> str:
     """Return the first of these sentences: which arm to use until more is known."""
     if c.baseline is None or not c.verdicts or c.measure is None or not c.measure.direction:
         return ""
@@ -43,10 +46,13 @@ def to_use(c: Comparison) -> str:
             return f"Keep the baseline ({c.base}) for now: {first} may do better only because it overfits later."
         unsure = ", once seeds that had no part in choosing it confirm it" if chosen_among_several(c, first) else ""
         return f"Use {first}{unsure}."
+    if has_learned_nothing(c) and not ups:
+        return "Draw no conclusion from these runs yet."
+    # A network that has dropout keeps it unless it is shown to be worse for it.
+    if own in c.verdicts and not (c.verdicts[own].direction in DOWNWARDS and c.verdicts[own].confirmed):
+        return f"Keep your network as it is written ({own}) for now."
     if ups and not again:
         return f"Keep the baseline ({c.base}) until more seeds confirm {leader(c, ups)}."
-    if has_learned_nothing(c):
-        return "Draw no conclusion from these runs yet."
     settled = all(c.verdicts[label].not_better or c.verdicts[label].confirmed for label in told)
     return f"Keep the baseline ({c.base}){'' if settled and told else ' for now'}."
 
