@@ -22,19 +22,6 @@ _MISTAKE: Any = typer.BadParameter.__bases__[0]
 """UsageError of click, of which newer versions of typer have a copy."""
 
 
-_COMMANDS = {
-    "new": "init",
-    "compare": "sweep",
-    "run": "train",
-    "fit": "train",
-    "tune": "sweep --tune",
-    "resume": "runs status",
-    "plot": "report --figures DIR",
-    "help": "--help",
-}
-"""Names that people type for commands."""
-
-
 class _Commands(TyperGroup):
     """The commands; if an unknown one is a part of `list` or `runs`, or has another name, the message says what to type.
 
@@ -59,12 +46,11 @@ class _Commands(TyperGroup):
             return super().resolve_command(ctx, args)
         except _MISTAKE as error:
             from dropbench.cli.listing import SECTIONS
+            from dropbench.cli.no_option import COMMANDS
 
             name = args[0] if args else ""
             under = {"list": SECTIONS, "runs": getattr(self.commands["runs"], "commands", ())}
-            typed = _COMMANDS.get(name) or next(
-                (f"{group} {name}" for group, has in under.items() if name in has), None
-            )
+            typed = COMMANDS.get(name) or next((f"{group} {name}" for group, has in under.items() if name in has), None)
             if typed is not None:
                 error.message = f"{error.message.rstrip('.')}. Did you mean '{typed}'?"
             raise

@@ -1,4 +1,4 @@
-"""What to type in place of an option that a command does not have, or of a value that it does not take."""
+"""What to type in place of a command or option that there is not, or of a value that an option does not take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ import shlex
 from collections.abc import Collection, Sequence
 from typing import Any
 
+COMMANDS = {
+    "new": "init",
+    "compare": "sweep",
+    "run": "train",
+    "fit": "train",
+    "tune": "sweep --tune",
+    "resume": "runs status",
+    "plot": "report --figures DIR",
+    "help": "--help",
+}
+"""Names that people type for commands."""
 _OTHER_NAMES = {"--output": "--out", "--outfile": "--out", "--minutes": "--max-minutes", "--max-minutes": "--minutes"}
 """Names that people type for options of dropbench."""
 _OF_REPORTS = {

@@ -26,7 +26,7 @@ from dropbench.planning.sources import load
         ),
         (["dropout.placement=[nowhere]"], "dropout.placement: no site matches 'nowhere'"),
         (["data.n_train=5000"], "data.n_train=5000 is too many"),
-        (["data=wine", "train.augment.flip=0.5"], "train.augment works on images"),
+        (["data=wine", "train.augment.flip=0.5"], "train.augment works only on images"),
     ],
 )
 def test_why_not(c: Composer, words: list[str], reason: str | None) -> None:

@@ -173,7 +173,7 @@ def test_the_plan_is_of_its_search(going: Going) -> None:
         ({"spaces": {"dropout": {"train.lr": "uniform(1, 0)"}}}, "two numbers, the smaller one first"),
         ({"spaces": {"dropout": {"train.lr": "loguniform(0, 1)"}}}, "above 0"),
         ({"spaces": {"dropout": {"kind": [{"train.lr": 1}, 2]}}}, "must contain only mappings"),
-        ({"spaces": {}}, "at least 1"),
+        ({"spaces": {}}, "of length 1 or more"),
         ({"budget": 0}, "budget"),
         ({"budgte": 3}, "budgte"),
     ],
