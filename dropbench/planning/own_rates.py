@@ -14,6 +14,7 @@ from dropbench.errors import UsageError, listed
 from dropbench.hardware.blas import one_thread
 from dropbench.planning.outline import Outline, outline
 from dropbench.planning.sources import load
+from dropbench.planning.trial import LATE
 from dropbench.planning.variants import arm_rates, places, variant
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]
         raise UsageError(
             f"dropout={OWN_RATES}: no variant does what model={spec.model.name} does at {listed(kept.left)}; "
             f"to keep its other rates, type {shlex.join(kept.words) if kept.words else 'dropout=none'}"
+        )
+    if not kept.words and found.own_noise:
+        drawing = listed([part.removesuffix(LATE) for part in found.own_noise], _TOLD)
+        raise UsageError(
+            f"dropout={OWN_RATES}: model={spec.model.name} has no dropout layer with a rate above 0, and noise of its own "
+            f"({drawing}), such as F.dropout, cannot be taken over: call an nn.Dropout in its forward"
         )
     if not kept.words:
         idle = " (torch's, in a recurrent network of one layer, does nothing)" if found.one_layer else ""

@@ -197,7 +197,10 @@ def test_n_train_of_official_training_rows_has_limits(raw, table, n, sentence) -
     ("options", "sentence"),
     [
         ({"n_train": 1}, "data.n_train=1 is too few: .* smallest possible .* data.n_train=2$"),
-        ({"n_train": 16}, "data.n_train=16 is too many: .* has 16 examples .* largest possible is 15, and values up to 13"),
+        (
+            {"n_train": 16},
+            "data.n_train=16 is too many: .* has 16 examples .* largest possible is 15, and values up to 13",
+        ),
         ({"n_train": 1000}, "data.n_train=1000 is too many: .* largest possible is 15"),
         ({"n_train": 2, "val_fraction": 0.1}, "data.val_fraction=0.1 with data.n_train=2 gives an empty validation"),
         ({"val_fraction": 0.01}, "data.val_fraction=0.01 of the 16 examples .* 16 for training and 0 for validation"),

@@ -135,6 +135,18 @@ def test_where_it_stands_for_nothing_a_sentence_says_so(words: tuple[str, ...], 
     assert told in str(refused.value)
 
 
+def test_dropout_as_a_function_is_said_not_to_be_taken_over(c: Composer, tmp_path: Path) -> None:
+    body = "return F.dropout(super().forward(x), 0.5, self.training)"
+    (tmp_path / "drops_in_forward.py").write_text(
+        "import torch.nn.functional as F\nfrom torch import nn\n\n\nclass Net(nn.Linear):\n"
+        f"    def __init__(self):\n        super().__init__(64, 10)\n\n    def forward(self, x):\n        {body}\n"
+    )
+    with pytest.raises(
+        UsageError, match=r"such as F\.dropout, cannot be taken over: call an nn\.Dropout in its forward"
+    ):
+        single([*MODULE, "model.target=drops_in_forward:Net", "dropout=own"], c)
+
+
 def test_advise_compares_the_network_as_it_was_written(c: Composer) -> None:
     chosen = protocol(NET, c)
     arms = next(text for text in chosen.overrides if text.startswith("study.arms="))
