@@ -153,7 +153,7 @@ class _Swa(Plain):
 class _Lookahead(Plain):
     def __init__(self, model: str) -> None:
         super().__init__(model)
-        self.optimizer = Lookahead(self.optimizer, alpha=0.5, k=5)  # type: ignore[no-untyped-call]
+        self.optimizer = Lookahead(self.optimizer, alpha=0.5, k=5)
 
 
 class _SpectralNorm(Plain):
@@ -187,10 +187,10 @@ class _Sam(Plain):
 
 def peers(model: str) -> dict[str, tuple[str, Plain]]:
     """Return (whose it is, its step) by the name that the regularizer has here."""
-    erase = RandomErasing(probability=1.0, min_area=0.25, max_area=0.25, min_aspect=1.0, device="cpu")  # type: ignore[no-untyped-call]
+    erase = RandomErasing(probability=1.0, min_area=0.25, max_area=0.25, min_aspect=1.0, device="cpu")
     timm = {
-        "mixup": Mixup(mixup_alpha=0.2, label_smoothing=0.0, num_classes=CLASSES),  # type: ignore[no-untyped-call]
-        "cutmix": Mixup(mixup_alpha=0.0, cutmix_alpha=1.0, label_smoothing=0.0, num_classes=CLASSES),  # type: ignore[no-untyped-call]
+        "mixup": Mixup(mixup_alpha=0.2, label_smoothing=0.0, num_classes=CLASSES),
+        "cutmix": Mixup(mixup_alpha=0.0, cutmix_alpha=1.0, label_smoothing=0.0, num_classes=CLASSES),
     }
     augment = v2.Compose([v2.ToDtype(torch.uint8, scale=True), v2.RandAugment(), v2.ToDtype(torch.float32, scale=True)])
     return {

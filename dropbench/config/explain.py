@@ -52,10 +52,7 @@ def explained(
     nodes = several.nodes(tree["dropout"]) if isinstance(tree.get("dropout"), Mapping) else {}
     variants = [str(node.get("name")) for node in nodes.values() if isinstance(node, Mapping)]
     if isinstance(error, InterpolationKeyError) and len(variants) > 1 and "'dropout." in str(error):
-        return UsageError(
-            f"a setting refers to {str(error).split(chr(39))[1]}, but dropout=[{','.join(variants)}] has one for each of its "
-            "variants; choose one variant, or write a study whose arms set the keys of each variant"
-        )
+        return several.ambiguous(f"a setting refers to {str(error).split(chr(39))[1]}", variants)
     for override in overrides:
         if (key := override.key_or_group) not in valid and group_of(key) is None:
             value = text(override.value())

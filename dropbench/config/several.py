@@ -8,6 +8,7 @@ its schedule is chosen by `dropout/locked/schedule`; `dropout/schedule` chooses 
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,8 @@ def study_of_each(tree: Any, variants: Sequence[str]) -> dict[str, Any]:
     """Returns the chosen study for several variants.
 
     Where an arm of the study sets `dropout.rate` and the like, it sets them for each variant: to what the study would set if
-    this variant were the only one, so that `${half:${dropout.rate}}` is half of each variant's rate.
+    this variant were the only one, so that `${half:${dropout.rate}}` is half of each variant's rate. UsageError if anything
+    else that it sets depends on a variant, such as the learning rate of an arm.
 
     Parameters
     ----------
@@ -187,13 +189,24 @@ def study_of_each(tree: Any, variants: Sequence[str]) -> dict[str, Any]:
         alone[name] = OmegaConf.to_container(one.study, resolve=True)
     study: dict[str, Any] = alone[variants[0]]
     for arm, settings in (study.get("arms") or {}).items():
-        study["arms"][arm] = {
-            other: alone[name]["arms"][arm][key]
-            for key in settings
-            for name in variants
-            for other in [_of_variant(key, name, variants) if GROUP not in settings else key]
-        }
+        each: dict[str, Any] = {}
+        for key, name in itertools.product(settings, variants):
+            value = alone[name]["arms"][arm][key]
+            of = key if GROUP in settings else _of_variant(key, name, variants)  # an arm may choose a variant itself
+            if each.setdefault(of, value) != value:
+                raise ambiguous(f"arm {arm} of the study: {key} refers to a setting of dropout", variants)
+        study["arms"][arm] = each
+    if any(one.get("grid") != study.get("grid") for one in alone.values()):
+        raise ambiguous("the grid of the study refers to a setting of dropout", variants)
     return study
+
+
+def ambiguous(what: str, variants: Sequence[str]) -> UsageError:
+    """Returns the error that something refers to a setting of dropout which each of the variants has for itself."""
+    return UsageError(
+        f"{what}, but dropout={_listed(variants)} has one for each of its variants; choose one variant, or write a study "
+        "whose arms set the keys of each variant"
+    )
 
 
 def _of_variant(key: str, name: str, variants: Sequence[str]) -> str:

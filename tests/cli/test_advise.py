@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from terminal import dropbench
 
+from dropbench.cli.advise import _tuned
 from dropbench.cli.training import trained
 from dropbench.errors import Interrupted
 
@@ -111,6 +112,28 @@ def test_a_stop_before_the_baseline_has_a_run_is_no_error(
     assert said.code == 0 and said.out.startswith(
         "Cannot tell yet: the time was over before anything could be compared."
     )
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (0, ", with 0 of 12 runs of the tuning done"),
+        (
+            3,
+            ", with 3 of 12 runs of the tuning done; the others take about 9 s",
+        ),  # 3 × 2 s / 2 workers, and 9 of 3 are left
+        (12, ""),
+    ],
+)
+def test_how_much_of_the_tuning_is_left_is_said(ended: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dropbench.execute.executors.place", lambda _: SimpleNamespace(workers=2))
+    runs = [f"r{i}" for i in range(12)]
+    first = SimpleNamespace(specs=[SimpleNamespace(run_id=run) for run in runs], settings=None)
+    store = SimpleNamespace(
+        is_done=lambda run: run in runs[:ended],
+        finished=lambda run: SimpleNamespace(seconds=2.0) if run in runs[:ended] else None,
+    )
+    assert _tuned(SimpleNamespace(first=first), SimpleNamespace(store=store)) == told  # type: ignore[arg-type]
 
 
 def test_what_to_type_about_the_data_is_said_with_the_answer_and_how_the_own_network_does(

@@ -62,7 +62,15 @@ def test_unknown_options_and_commands(bare: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("sites", "list sites"), ("metrics", "list metrics"), ("show", "runs show"), ("new", "init")]
+    ("typed", "meant"),
+    [
+        ("sites", "list sites"),
+        ("metrics", "list metrics"),
+        ("show", "runs show"),
+        ("new", "init"),
+        ("compare", "sweep"),
+        ("help", "--help"),
+    ],
 )
 def test_a_command_that_lies_elsewhere_is_named(
     typed: str, meant: str, bare: Path, capsys: pytest.CaptureFixture[str]

@@ -91,6 +91,7 @@ def test_show_and_report_print_one_run_and_the_command_that_repeats_it(
     [
         (["show", "zzz"], "zzz: no run in results has an id that begins like this"),
         (["stop", "three_arm-1"], "results has no job of this name; there are none; dropbench runs status"),
+        (["remove", "dropout=spatial"], "begins like this; a condition is typed --where dropout=spatial"),
         (["show", ""], "no run is named: write its folder or the beginning of its id"),
         (["show", "results/runs/zzz"], "results/runs/zzz is not a run: it has no record.json"),
         (["verify", "elsewhere"], "elsewhere is not a results folder (it has no runs/)"),

@@ -26,6 +26,17 @@ def test_more_seeds_of_the_same_arms_are_told_where_the_report_leaves_them_out(
     assert told not in dropbench(capsys, *other).err  # nothing but seeds of the baseline
 
 
+def test_a_sweep_of_one_arm_says_how_to_compare_it_with_what_is_stored(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A diagnosis proposes a weaker version of an arm as a sweep of this alone."""
+    told = "to compare it with the other runs that are stored: dropbench report results"
+    words = ("sweep", *TINY, "seed=0,1")
+    assert told not in dropbench(capsys, *words, "dropout=none").err  # nothing else is stored
+    assert told in dropbench(capsys, *words, "dropout=standard").err
+    assert told not in dropbench(capsys, *words, "dropout=none,standard").err
+
+
 def test_a_grid_without_a_study_ends_with_its_table(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = dropbench(capsys, "sweep", *TINY, "dropout=none,standard", "seed=0,1")
     assert "mlp on wine" in said.out and "standard 0.5" in said.out

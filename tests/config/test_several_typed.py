@@ -185,3 +185,31 @@ def test_a_study_takes_lists_and_keys(tmp_path: Path) -> None:
     with composer([tmp_path]) as c:
         plan = make(["study=pair"], c)
     assert [tuple(rates(s).values()) for s in plan.specs] == [(0.0,), (0.3, 0.5), (0.5, 0.1), (0.5, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("study", "where"),
+    [
+        ("arms:\n  none: {dropout: none}\n  lr: {train.lr: '${dropout.rate}'}\n", "arm lr of the study: train.lr"),
+        (
+            "arms:\n  none: {dropout: none}\n  one: {dropout: standard, dropout.rate: '${dropout.rate}'}\n",
+            "arm one of the study: dropout.rate",
+        ),
+        ("arms:\n  none: {dropout: none}\ngrid: {train.lr: [0.1, '${dropout.rate}']}\n", "the grid of the study"),
+    ],
+)
+def test_what_a_study_cannot_set_for_each_variant_is_refused(tmp_path: Path, study: str, where: str) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/odd.yaml").write_text(f"question: q\nbaseline: none\nseed: '0'\n{study}")
+    from dropbench.planning.plan import make
+
+    with composer([tmp_path]) as c:
+        typed = [
+            "study=odd",
+            "dropout=[standard,dropconnect]",
+            "dropout.standard.rate=0.1",
+            "dropout.dropconnect.rate=0.2",
+        ]
+        with pytest.raises(UsageError, match=f"{where} refers to a setting of dropout, but .* has one for each"):
+            make(typed, c)
+        assert make([*typed[:3], "dropout.dropconnect.rate=0.1"], c)  # one rate for both leaves nothing open

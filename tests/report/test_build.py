@@ -252,6 +252,12 @@ def test_the_rule_says_how_the_epoch_was_chosen(
     assert brief in " ".join(note for c in found.comparisons for note in c.brief)
 
 
+def test_a_commit_with_changes_is_told_from_the_commit(fake: Any, put: Any, store: Any) -> None:
+    for seed, commit in enumerate(("0123456789abcdef", "0123456789abcdef-dirty")):
+        put(fake(seed, git_commit=commit))
+    assert "Mixed git commits: 0123456789ab (1 run), 0123456789ab-dirty (1 run)." in notes(report.build([store.root]))
+
+
 def test_notes_tell_seeds_failures_rule_and_doubts(fake: Any, put: Any, store: Any) -> None:
     arms = three_arms(fake, 4)
     put(*arms["none"], *arms["reduced"][:2])

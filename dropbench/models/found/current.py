@@ -94,8 +94,8 @@ class Taken:
     name: str
     kind: Kind
     own: float | None = None
-    variant: str | None = None
-    """The variant that does what the submodule itself does."""
+    layer: type[torch.nn.Module] | None = None
+    """The layer of torch's whose dropout the submodule's own is."""
     channels_last: bool = False
     """Whether features are always last, independent of the layer before."""
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dropbench.models.found.current import Current, Heard
+from dropbench.models.found.imitated import imitated
 from dropbench.models.found.outputs import heads, single
 from dropbench.models.found.place import Place, place
 from dropbench.sites import Kind, Site
@@ -90,12 +91,12 @@ def find(
             three.shape,
             channels_first=two.channels_first,
             own=two.by.own,
-            own_variant=two.by.variant,
             reader=f"{prefix}{reader}" if (reader := readers[0].get(key)) and kind == "activation" else None,
             follows=two.follows,
         )
         if found is not None:
-            places[key] = found
+            site = replace(found.site, own_variant=imitated(two.by, len(two.shape), found))
+            places[key] = replace(found, site=site)
     placed = {name for name, _ in places}
     idle = tuple(name for name in dropping if name not in placed)
     called = tuple(name for name, _ in net.named_modules() if name in parts[0])

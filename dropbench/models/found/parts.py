@@ -13,17 +13,9 @@ from torch import Tensor, nn
 
 from dropbench.models.found.attention import attention
 from dropbench.models.found.current import Current, Taken
+from dropbench.models.found.imitated import DROPOUTS
 from dropbench.models.found.recurrent import recurrent
 
-_DROPOUTS: dict[type[nn.Module], str] = {
-    nn.Dropout: "standard",
-    nn.Dropout1d: "spatial",
-    nn.Dropout2d: "spatial",
-    nn.Dropout3d: "spatial",
-    nn.AlphaDropout: "alpha",
-    nn.FeatureAlphaDropout: "feature_alpha",
-}
-"""torch's dropout layers, and the variants that do the same. There is no `feature_alpha`; of a vector, it is `alpha`."""
 _PATHS = ("droppath", "stochasticdepth")
 """Endings of the names of classes that drop residual branches: timm's, torchvision's and copies of them."""
 _MIXED: dict[tuple[type, type], type] = {}
@@ -81,18 +73,16 @@ def take_over(net: nn.Module, current: Current) -> list[str]:
     """
     dropping = []
     for name, part in list(net.named_modules()):
-        layer = next((cls for cls in _DROPOUTS if isinstance(part, cls)), None)
-        if layer is not None and type(part).forward in {cls.forward for cls in _DROPOUTS}:
-            own = _give(part, _Dropout, Taken(current, name, "activation", float(part.p), _DROPOUTS[layer]))
+        layer = next((cls for cls in DROPOUTS if isinstance(part, cls)), None)
+        if layer is not None and type(part).forward in {cls.forward for cls in DROPOUTS}:
+            own = _give(part, _Dropout, Taken(current, name, "activation", float(part.p), layer))
             part.p = 0.0  # other code may read it, for instance for a fused kernel
         elif type(part).__name__.lower().replace("_", "").endswith(_PATHS):
-            own = _give(part, _Dropout, Taken(current, name, "branch", _rate(part), "stochastic_depth"))
+            own = _give(part, _Dropout, Taken(current, name, "branch", _rate(part)))
         elif isinstance(part, nn.RNNBase) and type(part) in (nn.RNN, nn.LSTM, nn.GRU):
             own = _take_recurrent(part, name, current)
         elif type(part) is nn.MultiheadAttention:
-            own = _give(
-                part, _Attention, Taken(current, name or "attention", "attention", float(part.dropout), "attention")
-            )
+            own = _give(part, _Attention, Taken(current, name or "attention", "attention", float(part.dropout)))
             part.dropout = 0.0
         else:
             _take_weights(part, name, current)
@@ -116,7 +106,7 @@ def _take_recurrent(part: Any, name: str, current: Current) -> float:
     own = float(part.dropout)
     between = None
     if part.num_layers > 1:
-        between = Taken(current, name or "between", "activation", own, "standard", channels_last=True)
+        between = Taken(current, name or "between", "activation", own, nn.Dropout, channels_last=True)
     part.taken_weights = tuple(
         Taken(current, f"{name}.{weight}".lstrip("."), "recurrent_weight")
         for weight, _ in part.named_parameters()

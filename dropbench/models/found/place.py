@@ -88,7 +88,6 @@ def place(
     *,
     channels_first: bool,
     own: float | None = None,
-    own_variant: str | None = None,
     reader: str | None = None,
     follows: str | None = None,
 ) -> Place | None:
@@ -96,8 +95,7 @@ def place(
 
     For a weight or an embedding table, both are the parameter's own shape: torch's [outputs, inputs] or [words, features].
 
-    channels_first: whether the layer before puts its channels before time or height and width. own_variant: the variant that
-    does what the user's layer does; of a vector, torch's dropout of maps drops single elements.
+    channels_first: whether the layer before puts its channels before time or height and width.
 
     Returns None if the shapes do not show which axis is the batch axis.
     """
@@ -125,15 +123,5 @@ def place(
         fold = 0 if attention else 1
         shape = [*shape[:fold], prod(shape[fold : fold + more + 1]), *shape[fold + more + 1 :]]
     axes = ("S", "TS", "ATS")[len(shape) - 1] if attention else ("F", "TF", "CHW")[len(shape) - 1]
-    own_variant = _there(own_variant, axes)
-    site = Site(name, kind, tuple(shape), axes, reader=reader, follows=follows, own=own, own_variant=own_variant)
+    site = Site(name, kind, tuple(shape), axes, reader=reader, follows=follows, own=own)
     return Place(site, batch, merged, tuple(order))
-
-
-def _there(variant: str | None, axes: str) -> str | None:
-    """Returns the variant that does what a layer does on a tensor with these axes; `variant` is that of its class."""
-    if variant is not None and axes.endswith("S"):  # attention weights
-        return "attention"
-    if axes == "F":  # a vector has no maps to drop
-        return {"spatial": "standard", "feature_alpha": "alpha"}.get(variant or "", variant)
-    return None if variant == "feature_alpha" else variant

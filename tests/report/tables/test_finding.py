@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.report.tables.answer import answer
 from dropbench.report.tables.facts import ranked
 from dropbench.report.tables.finding import Finding, finding
 
@@ -110,6 +111,27 @@ def test_an_arm_that_cannot_be_told_from_the_baseline_is_not_called_the_best(fou
 def test_few_seeds_are_said_to_be_few(found: Any) -> None:
     told = found({("standard", 0.5): 0.05}, 3)
     assert fact(told, "How sure") == ("not confirmed", "3 seeds; nothing is confirmed with fewer than 6")
+
+
+def test_a_heading_counts_the_arms_that_are_confirmed(found: Any, fake: Any, put: Any, store: Any) -> None:
+    found({("standard", 0.5): -0.05, ("standard", 0.9): -0.2})
+    for seed in range(2):
+        put(fake(seed, changes={"dropout": "standard", "dropout.rate": 0.1}, test=0.6 + seed / 100, val=0.6))
+    (comparison,) = report.build([store.root]).comparisons
+    assert finding(comparison).heading == "All 3 arms do worse than no dropout (2 confirmed)"
+
+
+def test_arms_with_few_seeds_beside_others_are_told_apart(found: Any, fake: Any, put: Any, store: Any) -> None:
+    found({("standard", 0.5): -0.05, ("standard", 0.9): -0.2})
+    for seed in range(2):
+        put(fake(seed, changes={"dropout": "standard", "dropout.rate": 0.1}, test=0.8 + seed / 100, val=0.8))
+    (comparison,) = report.build([store.root]).comparisons
+    told = finding(comparison)
+    assert fact(told, "How sure") == (
+        "2 of 3 arms confirmed",
+        "standard 0.1 has 2 seeds; nothing is confirmed with fewer than 6",
+    )
+    assert answer(comparison).endswith(" Of standard 0.1 nothing is confirmed: it takes at least 6 seeds.")
 
 
 @pytest.mark.parametrize(
