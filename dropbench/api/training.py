@@ -27,6 +27,7 @@ def sweep(
     conf: Folders = (),
     tune: Sequence[str] | Mapping[str, Sequence[Any]] = (),
     tuning_seeds: int | None = None,
+    widen: int = 0,
     until_settled: bool = False,
     at_most: int | None = None,
     extend: int | None = None,
@@ -66,6 +67,8 @@ def sweep(
         `{"train.lr": [1e-3, 1e-2]}`.
     tuning_seeds : int, optional
         The number of seeds that each value is tried under; by default 3.
+    widen : int
+        How often a value beyond the smallest or the largest is tried too, in every arm, where it is the best of one.
     until_settled : bool
         Whether seeds are added until the verdict on every arm is settled.
     at_most : int, optional
@@ -108,7 +111,7 @@ def sweep(
 
         until = ends_in(max_minutes)
         longer = None if extend is None else f"train.epochs={extend}"
-        going = Going(_tuned(tune), tuning_seeds, until_settled, at_most, longer)
+        going = Going(_tuned(tune), tuning_seeds, until_settled, at_most, longer, widen)
         shown, policy = Telling(quiet), FailurePolicy(retries, max_failures)
         with as_settings(data, target, model) as objects:
             extra = [*own_folders(conf), *objects.conf]

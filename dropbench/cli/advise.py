@@ -124,14 +124,17 @@ def compared(
     from dropbench.cli.stages import answered, looking, resumed
     from dropbench.cli.sweep import pursue
     from dropbench.config.source_hash import check_imported
-    from dropbench.planning.advising import TUNING_SEEDS, fitted, protocol
+    from dropbench.planning.advising import TUNING_SEEDS, WIDEN, fitted, protocol
     from dropbench.planning.continuing import course
 
     until = time.monotonic() + 60 * minutes
 
     def asked(chosen: Protocol) -> Course:
         looks = looking(chosen.at_most, answered)
-        return resumed(course(chosen.overrides, composer, tune=chosen.tune, tuning_seeds=TUNING_SEEDS, looking=looks))
+        told = course(
+            chosen.overrides, composer, tune=chosen.tune, tuning_seeds=TUNING_SEEDS, widen=WIDEN, looking=looks
+        )
+        return resumed(told)
 
     def carried_out(chosen: Protocol) -> tuple[Course, Done | None]:
         shown.note(f"advise: {chosen}")

@@ -178,6 +178,17 @@ def sweep(
             help="With --tune: how many seeds each value is tried under (default: 3).",
         ),
     ] = None,
+    widen: Annotated[
+        int,
+        typer.Option(
+            "--widen",
+            metavar="N",
+            min=0,
+            max=10,
+            help="With --tune: where the best value of an arm is the smallest or the largest, try one beyond it too, "
+            "in every arm and up to N times.",
+        ),
+    ] = 0,
     until_settled: Annotated[
         bool, typer.Option("--until-settled", help="Add seeds until the verdict on every arm is settled.")
     ] = False,
@@ -248,7 +259,7 @@ def sweep(
         sweep(
             overrides or [],
             conf or [],
-            Going(tune or [], tuning_seeds, until_settled, at_most, extend),
+            Going(tune or [], tuning_seeds, until_settled, at_most, extend, widen),
             policy=FailurePolicy(retry, 1 if fail_fast else max_failures),
             force=force,
             dry_run=DryRun(estimate is not False) if dry_run else None,

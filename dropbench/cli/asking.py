@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Going:
     """The options by which a sweep's own results decide on further runs, as typed.
 
-    tune: each item is `key=value,value`. until_settled, at_most, extend: see app.
+    tune: each item is `key=value,value`. until_settled, at_most, extend, widen: see app.
     """
 
     tune: Sequence[str] = ()
@@ -28,6 +28,7 @@ class Going:
     until_settled: bool = False
     at_most: int | None = None
     extend: str | None = None
+    widen: int = 0
 
 
 def ends_in(minutes: float | None) -> float | None:
@@ -48,6 +49,8 @@ def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_ru
         return longer
     if going.tuning_seeds is not None and not going.tune:
         raise UsageError("--tuning-seeds: nothing is tuned; say what to tune, as in --tune train.lr=3e-4,1e-3,3e-3")
+    if going.widen and not going.tune:
+        raise UsageError("--widen: nothing is tuned; say what to tune, as in --tune train.lr=3e-4,1e-3,3e-3")
     if going.at_most is not None and not going.until_settled:
         raise UsageError("--at-most needs --until-settled; type both")
     asked = course(
@@ -55,6 +58,7 @@ def asked_for(overrides: Sequence[str], going: Going, composer: Composer, max_ru
         composer,
         tune=going.tune,
         tuning_seeds=going.tuning_seeds or TUNING_SEEDS,
+        widen=going.widen,
         looking=looking(going.at_most) if going.until_settled else None,
         most=max_runs,
     )

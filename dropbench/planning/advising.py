@@ -31,6 +31,8 @@ TUNED = "train.lr"
 FACTORS = (0.3, 1, 3)
 """Learning rates that are tried for each arm, as multiples of the default one."""
 TUNING_SEEDS = 2
+WIDEN = 2
+"""How often a learning rate beyond these is tried for all arms, where the best of one is the smallest or the largest."""
 FEWEST = 6
 """The fewest seeds with which anything can be confirmed."""
 _BESIDE = (("spatial", 0.2), ("locked", 0.25), ("stochastic_depth", 0.2))
@@ -44,6 +46,8 @@ _HOPED = 4
 """How many seeds are planned, as a multiple of those that would fit if no run stopped early."""
 MOST = 400
 """The most seeds of the comparison, however much time there is; the tuning seeds come after them."""
+_TRIED = len(FACTORS) + 1
+"""Learning rates for which time is planned; how many it takes depends on the results."""
 _SHARE = 0.8
 """The share of the time that is planned; the rest is a reserve."""
 
@@ -75,13 +79,13 @@ class Protocol:
     @property
     def first(self) -> int:
         """Number of runs before anything can be confirmed: the tuning, and the first seeds of the comparison."""
-        return self.arms * (len(FACTORS) * TUNING_SEEDS + FEWEST)
+        return self.arms * (_TRIED * TUNING_SEEDS + FEWEST)
 
     def __str__(self) -> str:
         """Describes the protocol in a sentence that is shown before training."""
         return (
-            f"{count(self.arms, 'arm')}, each at the best of {len(FACTORS)} learning rates on validation data; then up to "
-            f"{self.at_most} fresh seeds, compared as they finish; a run has up to "
+            f"{count(self.arms, 'arm')}, each at the best of {len(FACTORS)} or more learning rates on validation data; then "
+            f"up to {self.at_most} fresh seeds, compared as they finish; a run has up to "
             f"{count(self.epochs, 'epoch')} and stops early"
         )
 
@@ -129,14 +133,13 @@ def fitted(protocol: Protocol, seconds: float, minutes: float, overrides: Sequen
     overrides : sequence of str
         The overrides that were typed; they are kept.
     """
-    tuning = protocol.arms * len(FACTORS) * TUNING_SEEDS
-    a_run, there = seconds / tuning, 60 * minutes * _SHARE
+    a_run, there = seconds / (protocol.arms * len(FACTORS) * TUNING_SEEDS), 60 * minutes * _SHARE
     epochs = protocol.epochs
     if a_run * protocol.first > there and not _typed(overrides, "train.epochs", "train.updates"):
         epochs = max(_FEWEST_EPOCHS, int(epochs * there / (a_run * protocol.first)))
         a_run *= epochs / protocol.epochs
     # Runs that stop early take less time; those for which there is no time left are not trained.
-    at_most = int(_HOPED * (there - a_run * tuning) / (a_run * protocol.arms)) if a_run else MOST
+    at_most = int(_HOPED * (there / (a_run * protocol.arms) - _TRIED * TUNING_SEEDS)) if a_run else MOST
     kept = [text for text in protocol.overrides if text.partition("=")[0] not in ("train.epochs", "train.patience")]
     kept += [*_unless(overrides, "train.epochs", epochs), *_stopping(overrides, epochs)]
     typed = [text for text in overrides if text.partition("=")[0] in ("train.epochs", "train.patience")]

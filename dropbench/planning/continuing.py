@@ -22,7 +22,7 @@ from dropbench.planning.plan import Plan, make
 from dropbench.planning.proposing import proposing
 from dropbench.planning.searching import Searching, searching
 from dropbench.planning.study_arms import with_set
-from dropbench.planning.tables import without
+from dropbench.planning.tables import part_of, without
 from dropbench.planning.tuning import Find, Tuning, tuning
 from dropbench.seeds import apart, typed
 from dropbench.store import FINISHED, Rule, Tuned
@@ -115,7 +115,8 @@ class Course:
             return None
         return Rule(
             tune=self.tuning.values if isinstance(self.tuning, Tuning) else {},
-            search=self.tuning.rule if self.tuning else {},
+            search=self.tuning.rule if isinstance(self.tuning, Searching) else {},
+            widen=self.tuning.widen if isinstance(self.tuning, Tuning) else 0,
             tuning_seeds=list(self.tuning.seeds) if self.tuning else [],
             seeds=list(self.seeds),
             looks=list(self.looks),
@@ -197,11 +198,12 @@ class Course:
         first, last = (self.tuning.comparison(self.tuning.untried(end)) for end in (0, -1))
         least = self.looks[0] if self.looks else len(seeds)
         later = self.tuning.later(len(stages))
-        before = [s for plan in later for s in plan.specs]
-        outlines = {run: outline for plan in later for run, outline in plan.outlines.items()}
+        wider = self.tuning.perhaps(len(stages))
+        before, perhaps = ([s for plan in plans for s in plan.specs] for plans in (later, wider))
+        outlines = {run: outline for plan in [*later, *wider] for run, outline in plan.outlines.items()}
         return [
-            (replace(whole, outlines=whole.outlines | outlines), [*before, *_but(part, now.plan)])
-            for whole, part in ((first, under(first, seeds[:least])), (last, last))
+            (replace(whole, outlines=whole.outlines | outlines), [*before, *more, *_but(there, now.plan)])
+            for whole, there, more in ((first, under(first, seeds[:least]), []), (last, last, perhaps))
         ]
 
 
@@ -224,17 +226,7 @@ def _but(plan: Plan, other: Plan) -> list[RunSpec]:
 
 def under(plan: Plan, seeds: Collection[int]) -> Plan:
     """Returns the part of a plan with these seeds."""
-    kept = {s.run_id for s in plan.specs if s.seed in set(seeds)}
-    return replace(
-        plan,
-        specs=tuple(s for s in plan.specs if s.run_id in kept),
-        tables={
-            table: {name: [run for run in runs if run in kept] for name, runs in arms.items()}
-            for table, arms in plan.tables.items()
-        },
-        outlines={run: outline for run, outline in plan.outlines.items() if run in kept},
-        failed={run: reason for run, reason in plan.failed.items() if run in kept},
-    )
+    return part_of(plan, {s.run_id for s in plan.specs if s.seed in set(seeds)})
 
 
 @dataclass(frozen=True)
@@ -256,6 +248,7 @@ def course(
     *,
     tune: Sequence[str] = (),
     tuning_seeds: int = TUNING_SEEDS,
+    widen: int = 0,
     looking: Looking | None = None,
     most: int = MOST_RUNS,
 ) -> Course:
@@ -271,6 +264,8 @@ def course(
         `key=value,value,...` each.
     tuning_seeds : int
         Under how many seeds these values are tried.
+    widen : int
+        How often values beyond them may be tried: see `Tuning`.
     looking : Looking or None
         None: the comparison is judged once, under all seeds.
     most : int
@@ -313,7 +308,7 @@ def course(
             found_by = proposing(found_by)
         return Course(None, replace(found_by, typed=as_typed), looks, settled)
     if tune:
-        found = tuning(rest, tune, apart(seeds, tuning_seeds), seeds, composer, most)
+        found = tuning(rest, tune, apart(seeds, tuning_seeds), seeds, composer, most, widen)
         return Course(None, replace(found, plan=replace(found.plan, overrides=as_typed)), looks, settled)
     whole = make([*rest, typed(seeds)], composer, most)
     return Course(replace(whole, overrides=as_typed), None, looks, settled)

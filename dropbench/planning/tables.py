@@ -94,15 +94,19 @@ def without(plan: Plan, lost: Collection[str], *, keep: Collection[str] = ()) ->
         rest = arms.difference(lost)
         if len(rest) > 1 and (bases.isdisjoint(arms) or not bases.isdisjoint(rest)):
             left.update(run for run in there if arm_of[run] in rest)
-    left |= set(keep)
+    return part_of(plan, left | set(keep))
+
+
+def part_of(plan: Plan, kept: Collection[str]) -> Plan:
+    """Returns the part of a plan that has these runs, by their ids; without tables and arms that have none of them."""
     return replace(
         plan,
-        specs=tuple(s for s in plan.specs if s.run_id in left),
+        specs=tuple(s for s in plan.specs if s.run_id in kept),
         tables={
             name: found
             for name, table in plan.tables.items()
-            if (found := {arm: kept for arm, runs in table.items() if (kept := [r for r in runs if r in left])})
+            if (found := {arm: runs for arm, of in table.items() if (runs := [r for r in of if r in kept])})
         },
-        outlines={run: outline for run, outline in plan.outlines.items() if run in left},
-        failed={run: reason for run, reason in plan.failed.items() if run in left},
+        outlines={run: outline for run, outline in plan.outlines.items() if run in kept},
+        failed={run: reason for run, reason in plan.failed.items() if run in kept},
     )

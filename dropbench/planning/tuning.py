@@ -1,12 +1,14 @@
 """Tunes each arm: the runs that try the candidates, the choice among them, and the runs that compare the arms.
 
 Every arm, including the baseline, has the same candidates under the same seeds, and only the mean on validation data decides.
+If the best value of an arm is the smallest or the largest, one beyond it may be tried too, again for every arm.
 Diverging is the worst result of a run: a candidate with fewer diverged runs is better, whatever its score. A candidate with
 fewer failed runs is better than both; an arm all of whose runs failed has no setting, and is left out.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -22,10 +24,10 @@ from dropbench.config.typed import setting
 from dropbench.errors import UsageError
 from dropbench.planning.labels import arm_names
 from dropbench.planning.plan import Plan, make
-from dropbench.planning.tables import baselines, of_grid, of_study, without
+from dropbench.planning.tables import baselines, of_grid, of_study, part_of, without
 from dropbench.seeds import typed as typed_seeds
 from dropbench.store import FINISHED, Candidate, Record, Tuned
-from dropbench.values import flatten, written
+from dropbench.values import flatten, number, written
 
 if TYPE_CHECKING:
     from dropbench.config.compose import Composer
@@ -62,6 +64,8 @@ class Tuning:
         Knows the options.
     most : int
         The most runs of the tuning, and of the comparison.
+    widen : int
+        How often values beyond these may be tried.
     """
 
     plan: Plan
@@ -71,25 +75,53 @@ class Tuning:
     overrides: tuple[str, ...]
     composer: Composer
     most: int = sweeps.MOST_RUNS
+    widen: int = 0
     _made: dict[str, Plan] = field(default_factory=dict, repr=False)
-
-    @property
-    def rule(self) -> dict[str, Any]:
-        """Empty: there are no parameters other than the values."""
-        return {}
+    _wider: dict[str, Tuning] = field(default_factory=dict, repr=False)
 
     @property
     def called(self) -> list[str]:
         """The names of its stages."""
-        return ["tuning"]
+        return [
+            "tuning",
+            *(f"tuning, beyond the best values ({i + 1} of at most {self.widen})" for i in range(self.widen)),
+        ]
 
     def stages(self, ended: Find) -> list[Plan]:
-        """Returns the only stage, in which all candidates are tried."""
-        return [self.plan]
+        """Returns the plans of the stages that are known: all candidates, and then those beyond the best ones."""
+        return _stages(self.widened(ended))
+
+    def widened(self, ended: Find) -> list[Tuning]:
+        """Returns itself, and then the tunings with more values that the results ask for, as far as they are known."""
+        found = [self]
+        while len(found) <= self.widen and all(ended(s.run_id) is not None for s in found[-1].plan.specs):
+            beyond = {
+                (edge.key, edge.end): edge.beyond for tuned in found[-1]._found(ended).values() for edge in tuned.edges
+            }
+            wider = found[-1]._with([(key, value) for (key, _), value in sorted(beyond.items())])
+            if wider is None:
+                break
+            found.append(wider)
+        return found
 
     def later(self, known: int) -> list[Plan]:
-        """Returns an empty list: there are no later stages."""
+        """Returns an empty list: no later stage is certain."""
         return []
+
+    def perhaps(self, known: int) -> list[Plan]:
+        """Returns stages that may come after the first `known`, if the best value of each key is the largest every time."""
+        found = [self]
+        for _ in range(self.widen):
+            largest = {}
+            for one in found[-1].untried(0).values():
+                sizes = [[number(value) or 0.0 for value in c.setting.values()] for c in one.candidates]
+                scored = [replace(c, score=0.0, runs=1) for c in one.candidates]
+                best = replace(one, candidates=scored, chosen=sizes.index(max(sizes)))
+                largest.update({edge.key: edge.beyond for edge in best.edges})
+            if (wider := found[-1]._with(sorted(largest.items()))) is None:
+                break
+            found.append(wider)
+        return _stages(found)[known:]
 
     def chosen(self, ended: Find) -> dict[Key, Tuned]:
         """Returns the candidates of each arm and the best of them, from runs that have all ended.
@@ -97,6 +129,25 @@ class Tuning:
         Of two with equal scores the one with the smaller validation loss is better, and if that is equal too, the first. None
         is chosen if all of them failed.
         """
+        return self.widened(ended)[-1]._found(ended)
+
+    def _with(self, more: Sequence[tuple[str, Any]]) -> Tuning | None:
+        """Returns the tuning with further values of keys; None if there are none, or if no run can have one of them."""
+        if not more:
+            return None
+        values = {key: [*several, *(value for of, value in more if of == key)] for key, several in self.values.items()}
+        if (name := written(values)) not in self._wider:
+            words = [f"{key}={','.join(map(written, several))}" for key, several in values.items()]
+            try:
+                plan = make([*self.overrides, *words, typed_seeds(self.seeds)], self.composer, self.most)
+            except UsageError:  # nobody typed these values: they are left out, as a batch larger than the data would be
+                return None
+            if not set(plan.failed) <= set(self.plan.failed):
+                return None
+            self._wider[name] = replace(self, plan=replace(plan, overrides=self.plan.overrides), values=values)
+        return self._wider[name]
+
+    def _found(self, ended: Find) -> dict[Key, Tuned]:
         records = {s.run_id: r for s in self.plan.specs if (r := ended(s.run_id)) is not None}
         whole = [r.metrics for r in records.values() if r.status == "completed"]
         measure = next((m for m in SIGNS if all(m in metrics for metrics in whole)), LOSS)
@@ -196,6 +247,7 @@ def tuning(
     reporting: Sequence[int],
     composer: Composer,
     most: int,
+    widen: int = 0,
 ) -> Tuning:
     """Returns the tuning of a command line. Raises UsageError for what cannot be tuned, and as `make` does.
 
@@ -211,6 +263,8 @@ def tuning(
         Knows the options.
     most : int
         The most runs of the tuning, and of the comparison.
+    widen : int
+        How often values beyond these may be tried.
     """
     keys = [_key(text) for text in tune]
     typed = {text.partition("=")[0] for text in overrides}
@@ -228,7 +282,16 @@ def tuning(
     for key in (key for key, found in values.items() if not found):
         raise UsageError(f"--tune {key}: these values do not change any run; tune another key")
     sweeps.check_count(len(arms) * len(reporting), most)
-    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer, most)
+    return Tuning(plan, values, seeds, reporting, tuple(overrides), composer, most, widen)
+
+
+def _stages(tunings: Sequence[Tuning]) -> list[Plan]:
+    """Returns what each of these tunings adds to the one before it."""
+    plans = [tunings[0].plan]
+    for before, after in itertools.pairwise(tunings):
+        had = {s.run_id for s in before.plan.specs}
+        plans.append(part_of(after.plan, {s.run_id for s in after.plan.specs if s.run_id not in had}))
+    return plans
 
 
 def _several(of_arms: Sequence[Sequence[Any]]) -> list[Any]:

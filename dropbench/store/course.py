@@ -29,6 +29,8 @@ class Rule:
         How settings are searched, as the study says; empty if there is no search.
     pilot : list of int
         Seeds under which the arms run before the comparison, only to estimate its power.
+    widen : int
+        How often values beyond those of `tune` may be tried, where the best of an arm is the smallest or the largest.
     """
 
     tune: dict[str, list[Any]] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Rule:
     confirms: list[str] = field(default_factory=list)
     search: dict[str, Any] = field(default_factory=dict)
     pilot: list[int] = field(default_factory=list)
+    widen: int = 0
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -52,6 +55,8 @@ class Rule:
         ]
         if self.tune:
             words += ["--tuning-seeds", str(len(self.tuning_seeds))]
+        if self.widen:
+            words += ["--widen", str(self.widen)]
         return [*words, "--until-settled", "--at-most", str(self.looks[-1])] if self.looks else words
 
 

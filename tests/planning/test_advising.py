@@ -53,5 +53,5 @@ def test_less_time_is_fewer_epochs_and_never_fewer_than_six_seeds() -> None:
     runs = 4 * len(FACTORS) * TUNING_SEEDS
     ample, short, tiny = (fitted(whole, seconds, 1, ["data=wine"]) for seconds in (0.1 * runs, 2 * runs, 1000 * runs))
     assert (ample.epochs, ample.at_most) == (200, MOST)
-    assert FEWEST <= short.at_most < MOST and short.epochs == 100 and value(short, "train.patience") == "20"
+    assert FEWEST <= short.at_most < MOST and short.epochs == 85 and value(short, "train.patience") == "17"
     assert (tiny.epochs, tiny.at_most) == (5, FEWEST)

@@ -279,6 +279,56 @@ def test_several_keys_and_an_arm_without_use_for_one(c: Composer) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("best", "tried"),
+    [
+        ((0.01, 0.01, 0.01), []),
+        ((0.01, 0.01, 0.1), [{0.55}]),  # the largest of one arm; what is beyond is worse
+        ((0.01, 0.01, 10.0), [{0.55}, {0.78}]),  # and again; there is no third time
+        ((0.0001, 0.01, 0.1), [{0.0001, 0.55}, {1e-05}]),
+    ],
+)
+def test_values_beyond_the_best_are_tried_in_every_arm(
+    c: Composer, best: tuple[float, ...], tried: list[set[float]]
+) -> None:
+    """The largest and the smallest are not where the best is, only the end of what was tried."""
+
+    def outcome(spec: RunSpec) -> Record:
+        of = dict(zip((0.0, 0.2, 0.4), best, strict=True))[spec.dropout.rate]
+        return record(0.9 - 0.1 * abs(math.log10(spec.train.lr / of)) + 0.001 * spec.seed)
+
+    one = course([*STUDY, "seed=0,1"], c, tune=[TUNE], tuning_seeds=2, widen=2)
+    world = World(one, outcome)
+    world.end()
+    *wider, comparison = one.stages(world.records.get)[1:]
+    assert [settings(stage.plan) for stage in wider] == [dict.fromkeys((0.0, 0.2, 0.4), values) for values in tried]
+    assert [stage.name for stage in wider] == [TUNING] * len(wider) and comparison.name == COMPARISON
+    allowed = {0.1, 0.001, 0.01}.union(*tried)
+    assert settings(comparison.plan) == {
+        rate: {min(allowed, key=lambda lr: abs(math.log10(lr / of)))}
+        for rate, of in zip((0.0, 0.2, 0.4), best, strict=True)
+    }
+    assert {t.arm: len(t.candidates) for t in one.tuned(world.records.get)}.keys() == comparison.plan.arms.keys()
+    assert all(len(t.candidates) == len(allowed) for t in one.tuned(world.records.get))
+
+
+def test_how_often_values_are_widened_is_part_of_the_plan(c: Composer, tuned: Course) -> None:
+    asked = {"tune": [TUNE], "tuning_seeds": 2, "looking": settled_with(3)}
+    ids = {course([*STUDY, "seed=range(0,6)"], c, widen=n, **asked).plan_id for n in (0, 1, 2)}
+    assert len(ids) == 3 and tuned.plan_id in ids
+    one = course([*STUDY, "seed=0,1"], c, tune=[TUNE], widen=2)
+    assert one.rule is not None and one.rule.options[-2:] == ["--widen", "2"]
+    (_, least), (_, most) = one.ahead(one.stages(lambda run: None))
+    assert len(least) == 3 * 2 and len(most) == 3 * 2 + 2 * 3 * 3  # once more for three arms under three seeds, twice
+
+
+def test_a_value_beyond_that_no_run_can_have_is_not_tried(c: Composer) -> None:
+    """A value that nobody typed is no reason to stop."""
+    one = course([*STUDY, "seed=0,1"], c, tune=["train.patience=10,10000000"], tuning_seeds=2, widen=5)
+    world = World(one, lambda spec: record(spec.train.patience or 0))
+    assert [name for name, _ in world.end()] == [TUNING, COMPARISON]
+
+
 def test_an_arm_that_sets_the_key_itself_keeps_it(c: Composer) -> None:
     """At that value another arm would be the same run, which is no mistake since it is not among those that are tried."""
     own = "study.arms.reduced={dropout.rate: 0.4, train.lr: 0.01}"
