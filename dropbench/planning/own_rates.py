@@ -88,10 +88,12 @@ def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Itera
         own = rates[0][0]
         if any(at for _, at in rates) and not any(at == theirs for theirs, at in rates):
             told = listed([f"{site} {rate:g}" for site, (_, rate) in own.items()], _TOLD)
-            yield (
-                f"model={model} drops at rates of its own ({told}), which no arm here has; to compare the network as it was "
-                f"written, add dropout={OWN_RATES}"
-            )
+            strange = [site for site, (name, _) in own.items() if name is None]
+            remedy = f"; to compare the network as it was written, add dropout={OWN_RATES}"
+            if strange:
+                where = listed(strange, _TOLD)
+                remedy = f": no variant does what the network does at {where}, so it cannot be compared as written"
+            yield f"model={model} drops at rates of its own ({told}), which no arm here has{remedy}"
 
 
 def as_written(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> set[str]:

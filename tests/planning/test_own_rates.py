@@ -109,6 +109,26 @@ def test_a_network_whose_rates_no_arm_has_is_told_of(c: Composer) -> None:
     assert make([*NET, 'dropout.rates={"*": 0.5, "maps": 0.25}', "seed=0,1"], c).warnings == (warning,)
 
 
+def test_a_network_that_no_variant_imitates_is_told_of_without_advice_that_would_be_refused(
+    c: Composer, tmp_path: Path
+) -> None:
+    """Dropout2d of [batch, steps, features] drops steps."""
+    (tmp_path / "drops_steps.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.drop, self.out = nn.Dropout2d(0.2), nn.Linear(64, 10)\n\n    def forward(self, x):\n"
+        "        return self.out(self.drop(x.flatten(1).unflatten(1, (8, 8))).flatten(1))\n"
+    )
+    net = (*MODULE, "model.target=drops_steps:Net")
+    (warning,) = make([*net, "study=three_arm", "seed=0"], c).warnings
+    assert warning.endswith(
+        "(drop 0.2), which no arm here has: no variant does what the network does at drop, so it cannot be compared as "
+        "written"
+    )
+    with pytest.raises(UsageError, match="no variant does what model=module does at drop"):
+        single([*net, "dropout=own"], c)
+    assert not any(AS_WRITTEN in text for text in protocol(net, c).overrides)
+
+
 def test_a_variant_of_the_user_may_have_the_name(c: Composer, tmp_path: Path) -> None:
     folder = tmp_path / "conf" / "dropout"
     folder.mkdir(parents=True)

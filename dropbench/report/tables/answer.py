@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dropbench.errors import listed
 from dropbench.report.statistics.contrast import Contrast
 from dropbench.report.statistics.interval import MIN_PAIRS
 from dropbench.report.statistics.verdict import UNTOLD
 from dropbench.report.tables.comparison import Comparison
+from dropbench.report.tables.facts import DOWNWARDS, UPWARDS
 from dropbench.values import plain
 
 FEW = 3
@@ -36,11 +36,14 @@ def answer(comparison: Comparison) -> str:
     many = len(judged) > FEW
     chosen = {c.chosen: c.word for c in comparison.choices}
     named = [label for label in judged if not many or label in chosen]
-    rest = Counter(_spoken(c) for label, c in judged.items() if label not in named)
+    rest: dict[str, list[str]] = {}
+    for label, c in judged.items():
+        if label not in named:
+            rest.setdefault(_spoken(c), []).append(label)
     parts = [_one(label, judged[label], chosen.get(label) if many else None) for label in named]
     if rest:
-        counts = ", ".join(f"{n} {word.replace(', unconfirmed', ' (unconfirmed)')}" for word, n in rest.most_common())
-        parts.append(f"{'of the other arms, ' if named else ''}{counts}")
+        counts = (_counted(rest[word], judged) for word in sorted(rest, key=lambda w: len(rest[w]), reverse=True))
+        parts.append(f"{'of the other arms, ' if named else ''}{', '.join(counts)}")
     said = f"Against {comparison.baseline}, on {comparison.measure.spoken}: {'; '.join(parts)}."
     runs = {s.arm.label: s.n for s in comparison.summaries}
     seeds = {label: c.difference.pairs or runs[label] for label, c in judged.items()}
@@ -51,6 +54,13 @@ def answer(comparison: Comparison) -> str:
         )
         said += f" {with_} is confirmed: it takes at least {MIN_PAIRS}{' seeds' if len(few) < len(seeds) else ''}."
     return said
+
+
+def _counted(labels: Sequence[str], judged: Mapping[str, Contrast]) -> str:
+    """Return how many arms have the same verdict. Arms with a confirmed one are named: it allows for the number of arms."""
+    one = judged[labels[0]]
+    who = f" ({listed(labels, FEW)})" if one.confirmed and one.direction in (*UPWARDS, *DOWNWARDS) else ""
+    return f"{len(labels)} {_spoken(one).replace(', unconfirmed', ' (unconfirmed)')}{who}"
 
 
 def _spoken(contrast: Contrast, one: bool = False) -> str:

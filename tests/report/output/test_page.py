@@ -209,6 +209,21 @@ def test_of_many_arms_only_the_chosen_is_named(fake: Any, put: Any, store: Any) 
     assert "of the other arms, 4 cannot be told apart" in said
 
 
+def test_of_many_arms_those_with_a_confirmed_verdict_are_named(fake: Any, put: Any, store: Any) -> None:
+    """Confirmed allows for the number of arms, so a name is no lucky one."""
+    noise = random.Random(2)
+    names = ["standard", "spatial", "gaussian", "alpha", "locked", "unscaled"]
+    for seed in range(9):
+        put(fake(seed, test=0.8 + noise.gauss(0, 0.002)))
+        for name in names:
+            gain = {"gaussian": 0.05, "alpha": -0.05}.get(name, 0.0)
+            changes = {"dropout": name, "dropout.rate": 0.2}
+            put(fake(seed, changes=changes, val=0.8, test=0.8 + gain + noise.gauss(0, 0.002)))
+    said = answer(report.build([store.root]).comparisons[0])
+    assert "1 better (gaussian 0.2)" in said and "1 worse (alpha 0.2)" in said
+    assert "standard" not in said and "locked" not in said
+
+
 @pytest.mark.parametrize("arms", [[{}], [STANDARD], [STANDARD, {"dropout": "standard", "dropout.rate": 0.2}]])
 def test_without_a_comparison_there_is_a_page_all_the_same(fake: Any, put: Any, store: Any, arms: Any) -> None:
     put(*(fake(0, changes=changes) for changes in arms))
