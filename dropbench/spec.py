@@ -271,6 +271,10 @@ class EvalSpec(Frozen):
         return None if info.data.get("mode") == "deterministic" else value or 30
 
 
+_OF_RUN, _OF_ARM = ("_ids", "run_id"), ("_hashes", "setting_id", "arm_id")
+"""Cached properties that depend on the seed, and those that do not."""
+
+
 class RunSpec(Frozen):
     """A run: one arm under one seed.
 
@@ -330,20 +334,20 @@ class RunSpec(Frozen):
 
     def under(self, seed: int) -> Self:
         """Returns the same arm under another seed, from 0 to 2**63 - 1. The runs share all other objects and the hashes."""
-        _ = self._hashes  # computed now, so that the copy has them too
+        _ = self.setting_id, self.arm_id  # computed now, so that the copy has them and the hashes too
         return self.model_copy(update={"seed": seed})
 
-    @property
+    @cached_property
     def setting_id(self) -> str:
         """The id of the configuration alone: see `dropbench.identity`."""
         return self._ids["setting_id"]
 
-    @property
+    @cached_property
     def arm_id(self) -> str:
         """The id of the configuration on this data with these sources; runs that share it are repetitions of one arm."""
         return self._ids["arm_id"]
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """The id of the arm under its seed."""
         return self._ids["run_id"]
@@ -357,9 +361,8 @@ class RunSpec(Frozen):
         if "dropout" in update:
             update["variants"] = (update.pop("dropout"),)
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("_ids", None)
-        if update.keys() != {"seed"}:
-            copied.__dict__.pop("_hashes", None)
+        for name in _OF_RUN if update.keys() == {"seed"} else (*_OF_RUN, *_OF_ARM):
+            copied.__dict__.pop(name, None)
         return copied
 
     def as_dict(self) -> dict[str, Any]:

@@ -175,12 +175,32 @@ def _count(
     return min(len(group), math.ceil(count / share) * share)
 
 
-def kinds(specs: Sequence[RunSpec]) -> tuple[str, ...]:
-    """Returns what variants do and where, apart from their rates: class, options and placement of each variant."""
-    told = {"target", "options", "placement"}
-    return tuple(
-        sorted({json.dumps(v.model_dump(mode="json", include=told), sort_keys=True) for s in specs for v in s.variants})
-    )
+def kinds(specs: Sequence[RunSpec], known: dict[int, str] | None = None) -> tuple[str, ...]:
+    """Returns what variants do and where, apart from their rates: class, options and placement of each variant.
+
+    known: filled with the text of each variant by its `id`, for many calls with runs of one plan, which share variants.
+    """
+    told, known = {"target", "options", "placement"}, {} if known is None else known
+    found = set()
+    for one in {id(v): v for s in specs for v in s.variants}.values():
+        if id(one) not in known:
+            known[id(one)] = json.dumps(one.model_dump(mode="json", include=told), sort_keys=True)
+        found.add(known[id(one)])
+    return tuple(sorted(found))
+
+
+def in_common(spec: RunSpec, also: Collection[str] = ()) -> str:
+    """Returns a key of what runs that may stack share, apart from dropout: all but what each replica may have for itself.
+
+    also: which of these it keeps all the same, such as `seed`.
+    """
+    tree = spec.as_dict()
+    for key in {"dropout", "seed", "train.lr", "train.weight_decay"}.difference(also):
+        group, _, name = key.rpartition(".")
+        (tree[group] if group else tree).pop(name)
+    for node in (tree.get(BESIDE) or {}).values():
+        del node[node["strength"]], node["schedule"]
+    return json.dumps(tree, sort_keys=True)
 
 
 def _is_no_noise(spec: RunSpec) -> bool:
@@ -192,14 +212,7 @@ def _group(spec: RunSpec, groups: Mapping[str, list[RunSpec]], outline: Outline)
 
     If seeds have different numbers of examples, only runs of the same seed stack.
     """
-    tree = spec.as_dict()
-    del tree["dropout"]
-    for key in (*(["seed"] if outline.even else []), "train.lr", "train.weight_decay"):
-        group, _, name = key.rpartition(".")
-        (tree[group] if group else tree).pop(name)
-    for node in (tree.get(BESIDE) or {}).values():
-        del node[node["strength"]], node["schedule"]
-    rest = json.dumps(tree, sort_keys=True)
+    rest = in_common(spec, () if outline.even else ("seed",))
     if _is_no_noise(spec):
         for key in groups:
             first = groups[key][0]

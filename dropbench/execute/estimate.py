@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from dropbench.execute.cohorts import Cohort, kinds
+from dropbench.execute.cohorts import Cohort, in_common, kinds
 from dropbench.hardware.blas import choose, use_threads
 from dropbench.hardware.device import present
 from dropbench.identity import OWN
 from dropbench.process.apart import apart
 from dropbench.settings import Settings
-from dropbench.spec import NONE
 
 
 class Durations:
-    """The seconds of whole cohorts if every epoch is trained. Cohorts that differ only in seeds and rates are timed once."""
+    """The seconds of whole cohorts if every epoch is trained.
+
+    Cohorts that differ only in what each replica may have for itself, such as rates and learning rates, are timed once.
+    """
 
     def __init__(self, settings: Settings, device: str) -> None:
         self._settings, self._device = settings, device
         self._timed: dict[tuple[str, tuple[str, ...], int], float] = {}
+        self._kinds: dict[int, str] = {}
 
     def of(self, cohort: Cohort) -> float:
         """Returns the seconds that one worker needs for a cohort."""
-        rest = cohort.specs[0].model_copy(update={"seed": 0, "dropout": NONE})
-        key = (rest.run_id, kinds(cohort.specs), len(cohort))
+        key = (in_common(cohort.specs[0]), kinds(cohort.specs, self._kinds), len(cohort))
         if key not in self._timed:
             self._timed[key] = self._time(cohort)
         return self._timed[key]

@@ -9,7 +9,8 @@ from dropbench.execute.estimate import Durations, estimate
 
 
 def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planned("data=wine", "model.widths=[4],[8]", "dropout.rate=0.1,0.2", "seed=0,1", "train.epochs=10")
+    own = ("dropout.rate=0.1,0.2", "train.lr=0.1,0.2", "train.weight_decay=0,0.1")  # what each replica has for itself
+    plan = planned("data=wine", "model.widths=[4],[8]", *own, "seed=0,1", "train.epochs=10")
     timed = []
 
     def time(training: Training) -> float:
@@ -19,9 +20,9 @@ def test_each_kind_of_cohort_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("dropbench.engine.timing.seconds_per_epoch", time)
     cohorts = [Cohort((s,), plan.outlines[s.run_id]) for s in plan.specs]
     durations = Durations(plan.settings, "cpu")
-    assert estimate(cohorts, durations, 1) == 8 * 10 * 0.5
+    assert estimate(cohorts, durations, 1) == 32 * 10 * 0.5
     assert timed == [1, 1]
-    assert estimate(cohorts, durations, 4) == 2 * 10 * 0.5
+    assert estimate(cohorts, durations, 4) == 8 * 10 * 0.5
     assert estimate(cohorts[:1], durations, 4) == 10 * 0.5  # one cohort is one worker's
 
 
