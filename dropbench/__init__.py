@@ -67,7 +67,13 @@ def __dir__() -> list[str]:
 
 
 class _Callable(ModuleType):
-    """A package that can be called: `dropbench.report` is both the package with the code and the function `report`."""
+    # A package that can be called: `dropbench.report` is both the package with the code and the function `report`. So this
+    # class has no docstring of its own: `help(db.report)` shows the function's.
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        told: str | None = import_module("dropbench.api.reading").report.__doc__
+        return told
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return import_module("dropbench.api.reading").report(*args, **kwargs)

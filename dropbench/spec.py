@@ -271,7 +271,7 @@ class EvalSpec(Frozen):
         return None if info.data.get("mode") == "deterministic" else value or 30
 
 
-_OF_RUN, _OF_ARM = ("_ids", "run_id"), ("_hashes", "setting_id", "arm_id")
+_OF_RUN, _OF_ARM = ("run_id",), ("_hashes", "setting_id", "arm_id")
 """Cached properties that depend on the seed, and those that do not."""
 
 
@@ -320,10 +320,6 @@ class RunSpec(Frozen):
     def _hashes(self) -> tuple[str, str]:
         return identity.arm_hashes(self.as_dict(), self.data_fingerprint, self.sources)
 
-    @cached_property
-    def _ids(self) -> dict[str, str]:
-        return identity.under(self._hashes, self.seed)
-
     @property
     def kin(self) -> tuple[int, ...]:
         """A key that is equal for runs that were derived from each other by `under`, as long as one of them exists.
@@ -340,17 +336,17 @@ class RunSpec(Frozen):
     @cached_property
     def setting_id(self) -> str:
         """The id of the configuration alone: see `dropbench.identity`."""
-        return self._ids["setting_id"]
+        return identity.under(self._hashes, self.seed)["setting_id"]
 
     @cached_property
     def arm_id(self) -> str:
         """The id of the configuration on this data with these sources; runs that share it are repetitions of one arm."""
-        return self._ids["arm_id"]
+        return identity.under(self._hashes, self.seed)["arm_id"]
 
     @cached_property
     def run_id(self) -> str:
         """The id of the arm under its seed."""
-        return self._ids["run_id"]
+        return identity.under(self._hashes, self.seed)["run_id"]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Returns a copy with updated fields and without the cached ids; if only the seed changes, it keeps the arm's hashes.

@@ -122,6 +122,37 @@ class Answer:
             raise UsageError(f"{path}: {reason(error)}; choose a file in a folder that you can write to") from None
         return path
 
+    def figures(self, folder: str | os.PathLike[str], width: float | str | None = None) -> list[Path]:
+        """Write each figure of the answer to a folder as SVG, PDF and PNG, with its caption, and return the files.
+
+        Parameters
+        ----------
+        folder : path
+            Created if it is not there; figures of the same names are replaced.
+        width : float or {"column", "page"}, optional
+            In inches, from 2 to 20. By default the width of the page in a browser.
+
+        Returns
+        -------
+        list of Path
+            Empty if there is nothing to draw: it takes runs with epochs, or two arms to compare.
+
+        Raises
+        ------
+        UsageError
+            For another width, and for a folder that cannot be written to.
+        """
+        from dropbench.api.call import call
+        from dropbench.report import write_figures
+        from dropbench.report.output.figures import width_of
+
+        path = Path(folder).expanduser()
+        try:
+            with call():
+                return write_figures(self.report, path, width_of(None if width is None else str(width)))
+        except OSError as error:
+            raise UsageError(f"{path}: {reason(error)}; choose a folder that you can write to") from None
+
     def __repr__(self) -> str:
         return self.text
 

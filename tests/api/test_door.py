@@ -105,6 +105,21 @@ def test_weights_that_are_asked_for_too_late_are_told_at_the_call(
     assert capfd.readouterr().err == ""
 
 
+def test_an_answer_draws_its_figures(swept: Any, tmp_path: Path) -> None:
+    files = swept.answer.figures(tmp_path / "figures", width="column")
+    assert {file.suffix for file in files} == {".svg", ".pdf", ".png", ".txt", ".tex"} and all(map(Path.exists, files))
+    with pytest.raises(db.UsageError, match="figure_width 1: write column, page, or a width in inches"):
+        swept.answer.figures(tmp_path, width=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(db.UsageError, match=r"file: .*; choose a folder that you can write to"):
+        swept.answer.figures(tmp_path / "file")
+
+
+def test_help_shows_the_function_and_not_the_package() -> None:
+    told = db.report.__doc__ or ""
+    assert told.startswith("Compare stored runs") and "which : path, str or mapping" in told
+
+
 def test_an_answer_shows_and_saves_itself(swept: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "110")
     answer = swept.answer
