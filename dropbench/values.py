@@ -81,6 +81,16 @@ def absent(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
+def finite(value: Any) -> Any:
+    """Replaces NaN, infinity and pandas' NA in a tree of dicts and lists by None, because JSON cannot express them."""
+    if isinstance(value, dict):
+        return {key: finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    missing = type(value).__name__ == "NAType" or (isinstance(value, float) and not math.isfinite(value))
+    return None if missing else value
+
+
 def number(value: object) -> float | None:
     """Returns a value, or its text, as a number, or None if it is not a number."""
     if isinstance(value, bool):

@@ -19,6 +19,7 @@ from dropbench.process.signals import SIGNALS
 _one = threading.RLock()
 """Hydra has one state for the whole process, so calls from several threads wait for each other."""
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_COMMAND = re.compile(r"(\bdropbench [a-z]+ [^;`\n]*)")
 _DATA = re.compile(r"\bdata '(given_[^']+)'")
 _FLAGS = {"--force": "force=True", "--until-settled": "until_settled=True", "--explain": "explain=True"}
 
@@ -65,7 +66,12 @@ def spoken(text: str) -> str:
 
     Data that were given as an object are called so, and not by the name of the file that they were written to.
     """
-    in_python = _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), text)
+    # A whole command, which is to be typed in a shell, stays as it is.
+    said = [
+        part if part.startswith("dropbench ") else _OPTION.sub(lambda m: _FLAGS.get(m[0], m[1].replace("-", "_")), part)
+        for part in _COMMAND.split(text)
+    ]
+    in_python = "".join(said)
     in_python = _DATA.sub(lambda m: (object_of(m[1]) or (m[0],))[0], in_python)
     return in_python.replace("the same command", "the same call").replace("extend train.epochs=", "extend=")
 

@@ -108,7 +108,8 @@ def _to_confirm(report: Report) -> list[Comparison]:
         )
     if any(c.tuned for c in asking):
         raise UsageError(
-            "--confirm: these arms were chosen under other seeds than this report shows, so this report already confirms them"
+            "--confirm: these arms were chosen under other seeds than this report shows, so its verdicts are about fresh seeds "
+            "already; where they cannot tell, add seeds to the sweep, as --until-settled does"
         )
     if all(len(c.arms) < 2 for c in asking):
         raise UsageError(

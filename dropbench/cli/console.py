@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections import Counter
@@ -20,7 +21,7 @@ from rich.text import Text
 from dropbench.cli.progress import Bar, TrainingProgress, duration
 from dropbench.cli.tuned import said
 from dropbench.config.yaml import as_yaml
-from dropbench.values import AND, count, plain, spans
+from dropbench.values import AND, count, finite, plain, spans
 
 if TYPE_CHECKING:
     from dropbench.cli.design import Design
@@ -90,8 +91,8 @@ class Shown:
         self.console.out(text, highlight=False)
 
     def json(self, value: Any) -> None:
-        """Print a value as JSON. Objects that JSON does not know are written as their text."""
-        self.out(json.dumps(value, indent=2, default=str))
+        """Print a value as JSON: null for what is not a finite number, and other objects that JSON does not know as text."""
+        self.out(json.dumps(finite(value), indent=2, default=str, allow_nan=False))
 
     def config(self, tree: Mapping[str, Any]) -> None:
         """Print a resolved configuration as YAML, or as JSON if that was asked for."""
@@ -332,6 +333,8 @@ def _score(metric: str, part: str, value: float | None) -> str:
     """Format a metric of one part of the data; empty if not measured there, such as passes with noise on training data."""
     if value is None:
         return ""
+    if math.isnan(value):  # not defined for these examples
+        return "-"
     sign = "+" if part == "gap" else ""
     if "accuracy" in metric:
         return f"{100 * value:{sign}.2f} {'points' if sign or metric.endswith('_sd') else '%'}"

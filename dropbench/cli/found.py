@@ -29,10 +29,8 @@ def found(run: str, results: Path) -> Path:
 def all_of(run: str, store: Store) -> list[Path]:
     """Return the folders of the one run whose id begins like this, a finished run's folder first."""
     _check_named(run)
-    if (path := Path(run)).name != run:
-        run = path.name
-        if path.parent.parent.resolve() != store.root.resolve():
-            raise UsageError(f"{path} is not in {store.root}; name its folder: --results {path.parent.parent}")
+    check_within(run, store.root)
+    run = Path(run).name
     several = store.matching(run)
     if len(several) == 1:
         return next(iter(several.values()))
@@ -44,6 +42,13 @@ def all_of(run: str, store: Store) -> list[Path]:
     shows = "dropbench runs list shows the stored runs"
     typed = f"a condition is typed --where {shlex.quote(run)}" if "=" in run else shows
     raise UsageError(f"{run}: no run in {store.root} has an id that begins like this; {typed}")
+
+
+def check_within(run: str, root: Path) -> None:
+    """Raise UsageError for the folder of a run of another results folder; the beginning of an id may be in any."""
+    path = Path(run)
+    if path.name != run and path.parent.parent.resolve() != root.resolve():
+        raise UsageError(f"{path} is not in {root}; name its folder: --results {path.parent.parent}")
 
 
 def _check_named(run: str) -> None:

@@ -39,6 +39,8 @@ class Done:
         How many runs are left to other machines.
     failed : int
         How many runs that cluster tasks trained for this command failed or are missing.
+    more : bool
+        Whether another stage may follow, depending on the results of this one.
     """
 
     kept: StoredPlan
@@ -47,6 +49,7 @@ class Done:
     store: Store
     elsewhere: int = 0
     failed: int = 0
+    more: bool = False
 
     @property
     def code(self) -> int:

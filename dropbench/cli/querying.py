@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dropbench.errors import UsageError, reason
-from dropbench.values import absent, plain, written
+from dropbench.values import absent, finite, plain, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,10 +46,17 @@ def _text(answer: pd.DataFrame, fmt: str) -> str:
 
         return to_csv(answer)
     if fmt == "json":
-        return str(answer.to_json(orient="records", indent=1, force_ascii=False)) + "\n"
+        # Not `to_json` of pandas, which writes numbers to at most 15 decimals.
+        rows = finite(answer.astype(object).to_dict("records"))
+        return json.dumps(rows, indent=1, ensure_ascii=False, default=_native, allow_nan=False) + "\n"
     from dropbench.report.output.markup import pipe_table
 
     return pipe_table(_sheet(answer)) + "\n"
+
+
+def _native(value: Any) -> Any:
+    """Return an array of NumPy as a list, and anything else that JSON does not know as text."""
+    return finite(value.tolist()) if hasattr(value, "tolist") else str(value)
 
 
 def _sheet(answer: pd.DataFrame) -> Sheet:

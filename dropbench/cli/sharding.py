@@ -45,7 +45,7 @@ def tell_rest(shard: Shard, done: Done, shown: Shown) -> None:
     begin = (
         f"shard {shard} has ended, in {root}; {left} of other shards {'is' if done.elsewhere == 1 else 'are'} missing"
     )
-    if done.kept.course is not None and not done.kept.course.ended:
+    if done.more:
         shown.note(
             f"{begin}. The next stage needs the runs of all shards: copy the content of each results folder into the "
             f"others, as in cp -r OTHER/. {root}, and run the same command again"

@@ -18,7 +18,7 @@ from dropbench.cli.found import results_folder
 from dropbench.cli.jobs import State, member_of, states
 from dropbench.config.paths import path_setting
 from dropbench.config.typed import command
-from dropbench.errors import UsageError, nearest
+from dropbench.errors import UsageError, listed, nearest
 from dropbench.store.training import Trainer, at_work
 from dropbench.values import count, plain
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dropbench.store import Skipped, StoredPlan
     from dropbench.store.jobs import Job
 
+_NAMED = 4
+"""The most single runs that are named."""
 _PATIENCE_S = 90.0
 """Seconds to wait for a job to save its runs and end: workers have 30 s, and a job that is planning may be reading data."""
 
@@ -53,10 +55,10 @@ def status(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
     shown = Shown(quiet, as_json)
     told = [(root, *_look(root)) for root in map(results_folder, folders)]
     if as_json:
-        shown.json([_as_tree(root, plans, several) for root, plans, several in told])
+        shown.json([_as_tree(*one) for one in told])
     elif not quiet:
-        for root, plans, several in told:
-            for line in _lines(root, plans, several):
+        for one in told:
+            for line in _lines(*one):
                 shown.out(plain(line))
     return 0
 
@@ -129,10 +131,19 @@ def _tell_stopped(asked: Sequence[State], left: set[str], root: Path, shown: Sho
             shown.note(f"{state.job.name} has ended; to continue: {_again(state.job)}")
 
 
-def _look(root: Path) -> tuple[list[_Plan], list[State]]:
-    """Return the plans that are not complete, oldest first, and all jobs."""
+@dataclass(frozen=True)
+class _Single:
+    """Runs of no plan that is listed: those that other commands train, with how many, and those that were saved."""
+
+    training: list[tuple[Trainer, int]]
+    saved: list[str]
+
+
+def _look(root: Path) -> tuple[list[_Plan], list[State], _Single]:
+    """Return the plans that are not complete, oldest first, all jobs, and the runs besides, as of `dropbench train`."""
     from dropbench.report.follow import standing_of
     from dropbench.store import Store
+    from dropbench.store.checkpoints import WORK, Checkpoints
 
     store, now = Store(root), datetime.now(UTC)
     working = at_work(root)
@@ -143,7 +154,11 @@ def _look(root: Path) -> tuple[list[_Plan], list[State]]:
         if standing is not None and not standing.complete:
             of_it = [state for state in several if plan.plan_id in state.job.plans]
             plans.append(_Plan(plan, standing, of_it, _others(plan, working, several)))
-    return plans, several
+    planned = {run for one in plans for run in one.plan.trained}
+    training = [(t, n) for t in working if (n := len(set(t.runs) - planned))]
+    claimed = {run for t in working for run in t.runs}
+    saved = {run for header in Checkpoints(root, WORK).headers() for run in header.runs}
+    return plans, several, _Single(training, sorted(saved - planned - claimed))
 
 
 def _others(plan: StoredPlan, working: Sequence[Trainer], several: Sequence[State]) -> list[tuple[Trainer, int]]:
@@ -159,7 +174,7 @@ def _members(job: Job) -> list[Any]:
     return list(jobs.members(job.folder).values())
 
 
-def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> list[str]:
+def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State], single: _Single) -> list[str]:
     """Return the lines that a terminal shows for a folder."""
     unread = len(_unread(root))
     lines = [f"{root}: {count(unread, 'plan')} cannot be read; dropbench runs verify says why"] if unread else []
@@ -174,6 +189,10 @@ def _lines(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> list
             lines += _to_go_on(root, one)
     named = {state.job.name for one in plans for state in one.jobs}
     lines += [f"job {s.job.name} {s.said}" for s in several if s.job.name not in named and (s.alive or _is_news(s))]
+    lines += [f"{count(n, 'single run')} in training by {trainer.where}" for trainer, n in single.training]
+    if single.saved:
+        which = f"{count(len(single.saved), 'single run')} ({listed(single.saved, _NAMED)})"
+        lines.append(f"{which} saved in the middle of training; run the command that trained it again to continue")
     if not lines:
         lines.append(f"{root}: nothing is in training, and every plan is complete")
     return lines
@@ -193,12 +212,10 @@ def _is_news(state: State) -> bool:
 def _to_go_on(root: Path, one: _Plan) -> list[str]:
     """Return lines on why nobody trains a plan, and what to type."""
     if not one.jobs:
-        typed = _typed(root, one.plan)
-        return (
-            [f"  nobody trains it; to continue: {typed}"]
-            if typed
-            else ["  nobody trains it; run the same command again"]
-        )
+        typed = _typed(root, one.plan) or "run the same command again"
+        if one.plan.shard:
+            return [f"  of it shard {one.plan.shard} is trained here, now by nobody; to continue this part: {typed}"]
+        return [f"  nobody trains it; to continue: {typed}"]
     last = one.jobs[-1]
     lines = [f"  job {last.job.name} {last.said}"]
     if last.job.cluster is None and (member := member_of(last.job)) is not None and member.code not in (0, 143):
@@ -220,7 +237,8 @@ def _typed(root: Path, plan: StoredPlan) -> str | None:
     # The folder may have been copied or moved since the plan was typed.
     typed = [text for text in plan.overrides if not text.startswith("results=")]
     typed += [] if str(root) == "results" else [path_setting("results", root)]
-    return _line(["sweep", *typed, *(plan.course.rule.options if plan.course else [])])
+    part = ["--shard", plan.shard] if plan.shard else []
+    return _line(["sweep", *typed, *(plan.course.rule.options if plan.course else []), *part])
 
 
 def _line(words: Sequence[str]) -> str | None:
@@ -229,7 +247,7 @@ def _line(words: Sequence[str]) -> str | None:
     return None
 
 
-def _as_tree(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> dict[str, Any]:
+def _as_tree(root: Path, plans: Sequence[_Plan], several: Sequence[State], single: _Single) -> dict[str, Any]:
     """Return the state of a folder for JSON."""
     return {
         "results": str(root),
@@ -244,14 +262,20 @@ def _as_tree(root: Path, plans: Sequence[_Plan], several: Sequence[State]) -> di
                 "seconds_left": one.standing.left if one.trained else None,
                 "trained": one.trained,
                 "jobs": [state.job.name for state in one.jobs],
-                "others": [{"node": t.process.node if t.process else None, "runs": n} for t, n in one.others],
+                "others": _commands(one.others),
+                "shard": one.plan.shard,
                 "command": _again(one.jobs[-1].job) if one.jobs else _typed(root, one.plan),
             }
             for one in plans
         ],
+        "single": {"training": _commands(single.training), "saved": single.saved},
         "unreadable": [str(plan.path) for plan in _unread(root)],
         "jobs": [_job_tree(state) for state in several],
     }
+
+
+def _commands(trainers: Sequence[tuple[Trainer, int]]) -> list[dict[str, Any]]:
+    return [{"node": t.process.node if t.process else None, "runs": n} for t, n in trainers]
 
 
 def _job_tree(state: State) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dropbench.cli.asking import Going, asked_for, ends_in
 from dropbench.cli.checks import computed
@@ -233,7 +233,12 @@ def pursue(
             show(dry_run, left.todo, left.work, (plan, compared), to_come, shown)
             tell_tasks(left.todo, plan, left.work, shown)
             return None
-        store.write_plan(replace(as_stored(course, seen, began, over=False), checks=checks, programs=programs))
+        beside: dict[str, Any] = {
+            "checks": checks,
+            "programs": programs,
+            "shard": None if shard is None else str(shard),
+        }
+        store.write_plan(replace(as_stored(course, seen, began, over=False), **beside))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         seen.now(store.done(s.run_id for s in specs), [one.record.run_id for one in ended])
@@ -242,10 +247,17 @@ def pursue(
         if policy.reached(failed_runs(stored)) or len(known) == len(stages):
             break
     shown.errors(f"{reason}; the runs that need it are left out" for reason in plan.unplanned)
-    kept = replace(_as_it_ended(course, seen, began, task), checks=checks, programs=programs)
+    kept = replace(_as_it_ended(course, seen, began, task), **beside)
     if kept.course is not None:  # store how far the course has come
         store.write_plan(kept)
-    return Done(kept, plan, stored, store, elsewhere=seen.elsewhere(s.run_id for s in plan.specs))
+    return Done(
+        kept,
+        plan,
+        stored,
+        store,
+        elsewhere=seen.elsewhere(s.run_id for s in plan.specs),
+        more=bool(course.ahead(course.stages(seen.ended))),
+    )
 
 
 def _as_it_ended(course: Course, seen: Seen, began: str, task: Task | None) -> StoredPlan:

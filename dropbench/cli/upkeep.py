@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dropbench.cli.console import Shown
-from dropbench.cli.found import all_of, results_folder
+from dropbench.cli.found import all_of, check_within, results_folder
 from dropbench.cli.selection import Selection
 from dropbench.config.typed import command
 from dropbench.errors import UsageError, nearest
@@ -73,12 +73,17 @@ def verify_runs(folders: Sequence[Path], *, as_json: bool, quiet: bool) -> int:
 def _mending(root: Path, wrong: Sequence[Skipped]) -> list[str]:
     """Return what to type about the faults of one folder. For a record of a newer dropbench there is nothing to type."""
     from dropbench.store import RUNS
+    from dropbench.store.record import WEIGHTS
 
     files = [w for w in wrong if w.path.parent.parent == root / RUNS]
-    whole = [w for w in wrong if w not in files and "newer dropbench" not in w.reason]
+    whole = [w for w in wrong if w not in files and w.path.parent != root and "newer dropbench" not in w.reason]
     lines = []
     if files:
-        again = command("train", "--from", str(files[0].path.parent), "--force")
+        run = files[0].path.parent
+        save = (
+            ["train.save=best"] if run / WEIGHTS in [w.path for w in files] else []
+        )  # weights are kept on request only
+        again = command("train", "--from", str(run), *save, "--force")
         lines.append(f"to make the damaged files of a run again: {again}")
     if whole:
         prune = command("runs", "prune", *([] if str(root) == "results" else [str(root)]), "--dry-run")
@@ -98,6 +103,8 @@ def remove_runs(
         raise UsageError(
             "runs remove: say which runs, by id or by condition: dropbench runs remove 4df5, or --where status=failed"
         )
+    for run in ids:
+        check_within(run, Path(str(results).removeprefix("results=")))
     store = Store(results_folder(results))
     folders = [folder for run in ids for folder in all_of(run, store)]
     if where:
@@ -171,13 +178,12 @@ def _frame(paths: Sequence[Path], filters_: Sequence[str], where: Sequence[str])
     """Return one row per run that fits, which may be none, and the records that were loaded."""
     from dropbench.report.records import filters
     from dropbench.report.records.frame import to_frame
-    from dropbench.report.records.load import load
+    from dropbench.report.records.load import NONE_ENDED, load
 
     loaded = load(paths)
     if not loaded.records:
-        raise UsageError(
-            f"{', '.join(map(str, paths))} contains no run that can be read; dropbench runs verify says why"
-        )
+        why = "dropbench runs verify says why" if loaded.skipped else NONE_ENDED
+        raise UsageError(f"{', '.join(map(str, paths))} contains no run that can be read; {why}")
     frame = to_frame(loaded.records)
     try:
         fit = filters.where(filters.select(frame, filters.parse(filters_)), filters.conditions(where))

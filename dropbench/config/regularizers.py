@@ -83,6 +83,7 @@ def meant(key: str, value: str, beside: Sequence[str], extra: Sequence[Path]) ->
 
 def elsewhere(group: str, name: str, extra: Sequence[Path]) -> str | None:
     """Returns what to write for an option that its group lacks, if it is in `dropout`, in `regularizer` or a key of `train`."""
+    name = name.removeprefix("train.") if group == BESIDE else name  # as `list regularizers` shows it
     if group == BESIDE and f"{name}:" in re.findall(r"^\w+:", text_of(options("train")["default"]), re.MULTILINE):
         return f"write train.{name}=... instead"
     if (other := {BESIDE: "dropout", "dropout": BESIDE}.get(group)) is None:

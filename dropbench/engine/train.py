@@ -141,7 +141,8 @@ class Training:
                 self._record(epoch, scores, norms, factor, self.seconds())
                 listen(self.progress(epoch))
                 over = self.early_stopping.update(epoch, scores, self.replicas.model)
-                diverged = _not_finite([loss, *scores.values()])
+                monitored = self.train.monitor if self.train.patience is not None else None
+                diverged = divergence.of_epoch(epoch, loss, scores, monitored)
                 leaving = [k for k in range(len(specs)) if diverged[k] or over[k] or last]
                 if leaving:
                     results = self._results(leaving, diverged, epoch)
@@ -260,8 +261,8 @@ class Training:
                 row["peak_memory_mb"] = memory
             self.history[spec.run_id].append(row)
 
-    def _results(self, leaving: Sequence[int], diverged: Sequence[bool], epoch: int) -> list[RunResult]:
-        """Returns the results of the replicas at these places."""
+    def _results(self, leaving: Sequence[int], diverged: Sequence[str | None], epoch: int) -> list[RunResult]:
+        """Returns the results of the replicas at these places; diverged: the reason why each replica of the stack has."""
         device = self.replicas.device
         chosen_epochs = [self.early_stopping.chosen(k, epoch) for k in leaving]
         found = self._tested(torch.tensor(leaving, device=device), chosen_epochs, epoch)
@@ -270,7 +271,7 @@ class Training:
                 self.replicas.specs[k],
                 chosen,
                 found[i],
-                f"the loss was not finite in epoch {epoch}" if diverged[k] else found[i].lost,
+                diverged[k] or found[i].lost,
             )
             for i, (k, chosen) in enumerate(zip(leaving, chosen_epochs, strict=True))
         ]
@@ -336,8 +337,3 @@ class Training:
             parent=self.parents.get(spec.run_id),
             products=products(self.replicas.device.type),
         )
-
-
-def _not_finite(numbers: Sequence[Tensor]) -> list[bool]:
-    """Returns for each replica whether any of its numbers is not finite."""
-    return [not all(each) for each in zip(*(torch.isfinite(n).tolist() for n in numbers), strict=True)]

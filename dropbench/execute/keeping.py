@@ -20,7 +20,7 @@ def files_of(outcome: RunResult | Failure, settings: Settings, store: Store) -> 
     """Returns the contents by name of the files to store with a run's record; none for a run that failed or diverged.
 
     If a run was trained again and its stored metrics have the same values again, it keeps the weights and predictions stored
-    before, unless there are new ones.
+    before, unless there are new ones, or they are damaged.
     """
     from dropbench.store import predictions
 
@@ -34,8 +34,23 @@ def files_of(outcome: RunResult | Failure, settings: Settings, store: Store) -> 
         files[WEIGHTS] = _weights(outcome.weights, outcome.spec, settings)
     before = store.finished(outcome.spec.run_id)
     if before is not None and before.metrics.items() <= outcome.metrics.items():
-        files = kept_files(store.folder(outcome.spec.run_id), (WEIGHTS, PREDICTIONS)) | files
+        folder = store.folder(outcome.spec.run_id)
+        files = kept_files(folder, [name for name in (WEIGHTS, PREDICTIONS) if _is_whole(folder, name)]) | files
     return files
+
+
+def _is_whole(folder: Path, name: str) -> bool:
+    from dropbench.store import predictions, tensors
+    from dropbench.store.safely import Damaged
+
+    try:
+        if name == WEIGHTS:
+            tensors.read_about(folder / name)
+        else:
+            predictions.read_predictions(folder)
+    except Damaged:
+        return False
+    return True
 
 
 def kept_files(folder: Path, names: Sequence[str] = ("history.csv", WEIGHTS, PREDICTIONS)) -> dict[str, bytes]:

@@ -45,8 +45,10 @@ def settled(
         return settings, []
     asked = settings.execute.products
     if asked != AUTO and asked not in blas.available():
+        built = "; torch stands for a torch without MKL, and this one has it" if asked == blas.TORCH else ""
         raise UsageError(
-            f"execute.products={asked}: that library is not installed here; use one of {', '.join([AUTO, *blas.available()])}"
+            f"execute.products={asked}: that library is not available here{built}; use one of "
+            f"{', '.join([AUTO, *blas.available()])}"
         )
     found = of_folder.settled(settings.results)
     if found is None:

@@ -57,9 +57,14 @@ def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]
         found = outline(spec.model, load(spec.data, composed.settings), spec.train.says_variance)
     kept = keeping(found, composer)
     if kept.left:
+        instead = (
+            f"to keep its other rates, type {shlex.join(kept.words)}"
+            if kept.words
+            else f"choose a variant and a rate for all arms, such as dropout={USUAL} dropout.rate=0.5"
+        )
         raise UsageError(
-            f"dropout={OWN_RATES}: no variant does what model={spec.model.name} does at {listed(kept.left)}; "
-            f"to keep its other rates, type {shlex.join(kept.words) if kept.words else 'dropout=none'}"
+            f"dropout={OWN_RATES}: no variant does what model={spec.model.name} does at {listed(kept.left)}"
+            f"{_why(found, kept)}; {instead}"
         )
     if not kept.words and found.own_noise:
         drawing = listed([part.removesuffix(LATE) for part in found.own_noise], _TOLD)
@@ -74,6 +79,16 @@ def with_own(overrides: Mapping[str, str], composer: Composer) -> dict[str, str]
             f"choose a variant and a rate, such as dropout={USUAL} dropout.rate=0.5"
         )
     return {**rest, "dropout": f"dropout={USUAL}", **{text.partition("=")[0]: text for text in kept.words}}
+
+
+def _why(found: Outline, kept: Kept) -> str:
+    """Returns the usual reasons, if it is for them that no variant can act."""
+    if any(s.own_variant is None for s in found.sites if s.name in kept.left and s.kind == "activation"):
+        return (
+            " (its forward sets the rate, or the layer drops along an axis that is not the channels': nn.Dropout1d, 2d and 3d "
+            "take the second axis)"
+        )
+    return ""
 
 
 def replaced(specs: Iterable[RunSpec], outlines: Mapping[str, Outline]) -> Iterator[str]:

@@ -86,8 +86,8 @@ def one_descent(spec: RunSpec) -> Iterator[str]:
     """Yields a warning if snapshots are taken from a learning rate without restarts."""
     if spec.train.restarts is None and ensembles(spec):
         yield (
-            "regularizer=snapshot_ensemble takes all snapshots during one decay of the learning rate, because "
-            f"train.schedule={spec.train.schedule} has no restarts; the paper uses train.schedule=cosine_restarts"
+            "regularizer=snapshot_ensemble takes its snapshots without a restart of the learning rate between them, because "
+            f"train.schedule={spec.train.schedule} has none; the paper uses train.schedule=cosine_restarts"
         )
 
 

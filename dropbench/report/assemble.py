@@ -141,7 +141,7 @@ def for_plan(store: Store, plan: StoredPlan) -> Report:
     """Build a report on the runs of one plan."""
     planned = plan.every_run
     gathered = unfiltered(from_store(store, planned))
-    missing = runs_noted.missing(planned, gathered.frame)
+    missing = runs_noted.missing(planned, gathered.frame, [plan])
     report = replace(gathered.report, notes=(*gathered.report.notes, *missing))
     if gathered.frame.empty:
         return _told(report)

@@ -13,7 +13,7 @@ from dropbench.errors import UsageError
 from dropbench.report.records import filters as filtered
 from dropbench.report.records.convergence import with_convergence
 from dropbench.report.records.frame import to_frame
-from dropbench.report.records.load import RUN_SOMETHING, Found, all_epochs, best_epochs, load
+from dropbench.report.records.load import NONE_ENDED, RUN_SOMETHING, Found, all_epochs, best_epochs, load
 from dropbench.report.records.measures import Measures
 from dropbench.report.records.plans import of_studies, plans_of
 from dropbench.report.records.said import Said
@@ -68,7 +68,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
     if not found.records:
         places = ", ".join(map(str, roots))
         unread = f" ({len(found.skipped)} that cannot be read: {found.skipped[0].reason})" if found.skipped else ""
-        raise UsageError(f"{places} holds no runs{unread}; {RUN_SOMETHING}")
+        raise UsageError(f"{places} holds no runs{unread}; {NONE_ENDED if plans_of(roots) else RUN_SOMETHING}")
     gathered = unfiltered(found)
     plans = plans_of(roots)
     gathered = replace(gathered, known=plans, of_tables={t: plain(p.baseline) for p in plans for t in tables_of(p)})
@@ -87,7 +87,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
                 f"study={','.join(studies)}: none of its {len(planned)} planned runs is stored; start it again"
             )
         questions = tuple(q for q in dict.fromkeys(p.question for p in plans) if q)
-        missing = runs_noted.missing(planned, frame)
+        missing = runs_noted.missing(planned, frame, plans)
         report = replace(gathered.report, questions=questions, notes=(*gathered.report.notes, *missing))
         baselines = list(dict.fromkeys(plain(plan.baseline) for plan in reversed(plans)))
         gathered = replace(gathered, report=report, baselines=baselines)
@@ -95,6 +95,7 @@ def gather(paths: Sequence[Path], filters: Sequence[str], wheres: Sequence[str])
         frame, told = with_whole(frame, plans)
         if frame.empty:
             raise UsageError(f"all runs here are tuning runs: {courses.why_nothing(plans)}")
+        told = [*told, *runs_noted.begun(plans, gathered.frame)]
         gathered = replace(gathered, report=replace(gathered.report, notes=(*gathered.report.notes, *told)))
     frame = filtered.where(filtered.select(frame, [w for w in wanted if w[0] != "study"]), conditioned)
     folders = [] if roots == [Path("results")] else map(str, roots)

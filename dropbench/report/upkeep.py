@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropbench import identity
+from dropbench.errors import UsageError
 from dropbench.report.records.history import read as read_history
 from dropbench.store import (
     FAILED,
@@ -19,12 +20,14 @@ from dropbench.store import (
     Store,
     files,
     predictions,
+    products,
     read_plan,
     safely,
     tensors,
 )
 from dropbench.store.checkpoints import ENDED, RUNGS, WORK, Checkpoints
 from dropbench.store.safely import Damaged
+from dropbench.store.training import trainers
 
 _CONFIG, _HISTORY = "config.yaml", "history.csv"
 KINDS = {
@@ -32,7 +35,7 @@ KINDS = {
     "unreadable": "records, plans and checkpoints that cannot be read or were changed",
     "leftovers": "files that killed processes left behind",
     "set-aside": "runs that no report compares, because newer runs of their setting used other data or code",
-    "plans": "plans of which no run is stored",
+    "plans": "plans of which no run is stored or in training",
     "ended": "final states (train.extendable) whose runs are no longer stored",
     "jobs": "jobs that have ended (sweep --detach, execute=slurm), with what they printed",
 }
@@ -57,6 +60,7 @@ def verify(root: Path) -> tuple[int, list[Skipped]]:
     plans = [plan for plan in files.visible(root / PLANS) if not isinstance(read_plan(plan), Skipped)]
     for path in plans:
         wrong += _of_plan(path)
+    wrong += [Skipped(path, why) for path, why in _unsettled(root)]
     wrong += [Skipped(path, "left behind by a writer that was killed") for path in _abandoned(root)]
     wrong += [Skipped(path, f"a checkpoint that cannot be used: {why}") for path, why in _damaged(root)]
     return len(loaded.records) + len(plans) + len(loaded.skipped), sorted(wrong, key=lambda w: w.path)
@@ -85,16 +89,33 @@ def prunable(root: Path) -> list[Item]:
         why = "newer runs of its setting saw other data or code"
         items += [Item("set-aside", loaded.folders[r.run_id], why) for r in usable if r.run_id not in kept]
     stored = {r.run_id for r in loaded.records}
+    going_on = stored | _in_training(root)
     for path in files.visible(root / PLANS):
         plan = read_plan(path)
         named = [] if isinstance(plan, Skipped) else plan.trained
-        if named and plan.schema == SCHEMA and stored.isdisjoint(named):  # type: ignore[union-attr]
+        if named and plan.schema == SCHEMA and going_on.isdisjoint(named):  # type: ignore[union-attr]
             items.append(Item("plans", path, f"none of its {len(named)} runs is stored"))
     for header in Checkpoints(root, ENDED).headers():
         kept = {held["told"]["parent"] for held in header.runs.values()}
         if stored.isdisjoint(kept):
             items.append(Item("ended", header.path, f"none of its {len(kept)} runs is stored"))
     return items
+
+
+def _unsettled(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the file that names the library for matrix products if it cannot be read, which stops every sweep."""
+    try:
+        products.settled(root)
+    except UsageError:
+        yield root / products.FILE, "it does not name a library: remove it, since the records tell which one it was"
+
+
+def _in_training(root: Path) -> set[str]:
+    """Return the ids of runs that a command has claimed, or that were saved in the middle of training."""
+    claimed = {run for trainer in trainers(root) for run in trainer.runs}
+    return claimed | {
+        run for kind in (WORK, RUNGS) for header in Checkpoints(root, kind).headers() for run in header.runs
+    }
 
 
 def _why(store: Store, folder: Path) -> str:
@@ -137,8 +158,8 @@ def _of_file(folder: Path, name: str) -> str | None:
     try:
         if name.endswith(".safetensors"):
             tensors.read_about(folder / name)
-        else:
-            predictions.read_predictions(folder)
+        elif predictions.read_predictions(folder) is None:
+            return "it is missing, and its record names it"
     except Damaged as error:
         return str(error)
     return None

@@ -206,7 +206,8 @@ class StoredPlan:
     regularizers. runs: the ids of all runs that it compares. created: when it was last started, ISO 8601, UTC. course: for a
     plan whose next runs depend on its results. outcomes: metrics that were named in advance. contrasts: questions about the
     arms that were named in advance, by name. claims, checks, programs: the statements that it tests, by name. data_notes: what
-    a reader should know about how its data were read.
+    a reader should know about how its data were read. shard: the part of it that was last trained here, such as `3/8`; None
+    for all of it.
     """
 
     __pydantic_config__: ClassVar[Any] = _LEGAL_JSON
@@ -227,6 +228,7 @@ class StoredPlan:
     checks: dict[str, StoredCheck] = field(default_factory=dict)
     programs: dict[str, StoredProgram] = field(default_factory=dict)
     data_notes: list[str] = field(default_factory=list)
+    shard: str | None = None
     schema: int = SCHEMA
 
     @property

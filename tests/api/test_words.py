@@ -101,3 +101,15 @@ def test_folders_are_taken_as_they_are() -> None:
 )
 def test_options_are_spoken_of_as_arguments(typed: str, said: str) -> None:
     assert spoken(typed) == said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "`dropbench train --cfg` shows every key",
+        "it is damaged; dropbench runs verify --json says why; leave out at_most",
+    ],
+)
+def test_a_command_for_the_shell_stays_as_it_is(command: str) -> None:
+    assert spoken(command) == command
+    assert spoken("--at-most 3: " + command) == "at_most 3: " + command

@@ -20,6 +20,8 @@ def test_a_dry_run_says_what_could_be_found(bare: Path, capsys: pytest.CaptureFi
     assert said is not None and float(said[1]) == pytest.approx(findable(12, 2), abs=0.05)
     told = json.loads(dropbench(capsys, "sweep", *grid, "seed=range(0,12)", "--dry-run", "--json").out)
     assert told["design"] == {"seeds": 12, "arms": 2, "effect": findable(12, 2)}
+    few_json = dropbench(capsys, "sweep", *grid, "seed=range(0,5)", "--dry-run", "--json").out
+    assert json.loads(few_json, parse_constant=pytest.fail)["design"]["effect"] is None
     alone = dropbench(capsys, "sweep", *TINY, "seed=range(0,8)", "--dry-run").out
     assert "beside the baseline" not in alone and not Path("results").exists()
 

@@ -203,10 +203,33 @@ def test_a_plan_that_nobody_began_as_a_job_has_a_command_too(folder: Path, capsy
     assert (
         plan["command"].startswith("dropbench sweep study=three_arm") and "--tune train.lr=0.001,0.1" in plan["command"]
     )
-    assert "nobody trains it; to continue: dropbench sweep" in dropbench(capsys, "runs", "status").out
+    assert plan["shard"] == "1/2" and plan["command"].endswith(" --shard 1/2")
+    assert "of it shard 1/2 is trained here, now by nobody; to continue this part: dropbench sweep" in (
+        dropbench(capsys, "runs", "status").out
+    )
     (folder / "results").rename(folder / "moved")
     assert "dropbench sweep study=three_arm" in (said := dropbench(capsys, "runs", "status", "moved").out)
     assert " results=moved --tune" in said
+    assert dropbench(capsys, *(w for w in words if w not in ("--shard", "1/2")), "results=moved").code == 0
+    assert "every plan is complete" in dropbench(capsys, "runs", "status", "moved").out
+
+
+def test_a_single_run_in_training_and_one_that_was_saved_are_told_of(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dropbench.store.checkpoints import WORK, Checkpoints
+    from dropbench.store.claims import Claims
+
+    assert dropbench(capsys, *SHORT, "--quiet").code == 0
+    root = folder / "results"
+    Checkpoints(root, WORK).write("x", {}, (3, 0), {}, {"0123456789ab": {"told": {}}})
+    with Claims(root, beats=False) as claims:
+        claims.take(["ba9876543210"])
+        said = dropbench(capsys, "runs", "status").out
+        assert f"1 single run in training by process {os.getpid()} on this machine" in said
+        assert "1 single run (0123456789ab) saved in the middle of training; run the command that trained it" in said
+        single = json.loads(dropbench(capsys, "runs", "status", "--json").out)[0]["single"]
+        assert single["saved"] == ["0123456789ab"] and [one["runs"] for one in single["training"]] == [1]
 
 
 def test_plans_that_cannot_be_read_are_not_called_complete(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

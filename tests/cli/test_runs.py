@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from terminal import TINY, dropbench
 from dropbench.cli import found
 from dropbench.errors import UsageError
 from dropbench.store import Record, Store, files, read, tensors
+from dropbench.store.checkpoints import WORK, Checkpoints
+from dropbench.store.claims import Claims
 
 WINE = [*TINY, "dropout=none,standard", "seed=0,1"]
 
@@ -203,6 +206,50 @@ def test_verify_is_content_with_weights_as_they_are_written(bare: Path, capsys: 
     assert dropbench(capsys, "runs", "verify", "-q").code == 1
 
 
+@pytest.mark.parametrize("broken", ["cut", "gone"])
+def test_damaged_weights_are_made_again_by_what_verify_says(
+    broken: str, bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dropbench(capsys, "train", *TINY, "train.save=best", "-q").code == 0
+    (file,) = bare.glob("results/runs/*/weights.safetensors")
+    if broken == "cut":
+        file.write_bytes(b"")
+    else:
+        file.unlink()
+    again = f"dropbench train --from results/runs/{file.parent.name} train.save=best --force"
+    assert again in dropbench(capsys, "runs", "verify").err
+    assert dropbench(capsys, *shlex.split(again)[1:], "-q").code == 0
+    assert dropbench(capsys, "runs", "verify", "-q").code == 0 and file.stat().st_size > 100
+
+
+def test_a_run_that_is_trained_again_does_not_keep_damaged_weights(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dropbench(capsys, "train", *TINY, "train.save=best", "-q").code == 0
+    (file,) = bare.glob("results/runs/*/weights.safetensors")
+    whole = file.read_bytes()
+    assert dropbench(capsys, "train", *TINY, "--force", "-q").code == 0 and file.read_bytes() == whole
+    file.write_bytes(whole[:-1])
+    assert dropbench(capsys, "train", *TINY, "--force", "-q").code == 0 and not file.exists()
+    assert dropbench(capsys, "runs", "verify", "-q").code == 0
+
+
+def test_verify_misses_no_file_that_stops_or_changes_a_later_command(
+    swept: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without test.npz, intervals hold for the tested examples only; without a library in products.json no sweep starts."""
+    folder = swept.folder(runs(swept)[0])
+    (folder / "test.npz").unlink()
+    (swept.root / "products.json").write_text("[]")
+    said = dropbench(capsys, "runs", "verify")
+    assert f"{folder.name}/test.npz: it is missing, and its record names it" in said.out
+    assert "products.json: it does not name a library: remove it" in said.out and "runs prune" not in said.err
+    assert dropbench(capsys, "train", "--from", f"results/runs/{folder.name}", "--force", "-q").code == 2
+    (swept.root / "products.json").unlink()
+    assert dropbench(capsys, "train", "--from", f"results/runs/{folder.name}", "--force", "-q").code == 0
+    assert dropbench(capsys, "runs", "verify", "-q").code == 0
+
+
 # Removing
 
 
@@ -299,6 +346,14 @@ def test_prune_sets_older_data_aside_and_plans_without_runs(swept: Store, capsys
     assert old.name in shown.out and "1 would be removed" in shown.out
     for run in runs(swept):
         swept.remove(swept.folder(run))
+    (plan,) = swept.plans()
+    with Claims(swept.root, beats=False) as claims:  # a command has just begun to train one
+        claims.take(plan.runs[:1])
+        assert "nothing to remove" in dropbench(capsys, "runs", "prune", "--yes").out
+    saved = Checkpoints(swept.root, WORK)  # it was stopped
+    saved.write("x", {}, (1, 0), {}, {plan.runs[0]: {"told": {}}})
+    assert "nothing to remove" in dropbench(capsys, "runs", "prune", "--yes").out and list(swept.plans())
+    saved.sweep(lambda run: True)
     assert "none of its 4 runs is stored" in dropbench(capsys, "runs", "prune", "--yes").out
     assert not list((swept.root / "plans").iterdir())
 

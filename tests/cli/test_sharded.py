@@ -38,6 +38,14 @@ def test_shards_that_come_together_are_the_sweep(bare: Path, capsys: pytest.Capt
         assert said.code == 0 and said.out == "", "a part has no report of its own"
         assert f"shard {k}/3: 3 of 9 runs" in said.err
         assert f"shard {k}/3 has ended, in part{k}; 6 runs of other shards are missing" in said.err
+        told = [
+            " ".join(dropbench(capsys, "report", f"part{k}", *words).out.split())
+            for words in ((), ("study=three_arm",))
+        ]
+        assert "6 of 9 planned runs have not run yet; dropbench runs status says of which sweep." in told[0]
+        assert (
+            f"6 of 9 planned runs have not run yet; shard {k}/3 is trained here, and the others elsewhere." in told[1]
+        )
         assert len(list((bare / f"part{k}" / "runs").iterdir())) == 3
     assert dropbench(capsys, "sweep", *STUDY, "results=whole").code == 0
     merged(["part1", "part2", "part3"], "together")
@@ -78,6 +86,8 @@ def test_a_tuned_sweep_goes_on_once_its_parts_are_together(bare: Path, capsys: p
                 assert f"shard {k}/2: 6 of 12 runs" in said.err and "comparison" not in said.err
                 assert "The next stage needs the runs of all shards" in said.err
                 assert "run the same command again" in said.err
+            elif k == 1:  # no stage follows this one
+                assert "Once all shards are done, type: dropbench report" in said.err and "next stage" not in said.err
         merged(["part2"], "part1")
         merged(["part1"], "part2")
     assert everything(bare / "part1") == everything(bare / "whole") == everything(bare / "part2")

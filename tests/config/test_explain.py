@@ -67,6 +67,10 @@ from dropbench.errors import UsageError
             ["regularizer=weight_decay"],
             "regularizer=weight_decay: there is no such regularizer; write train.weight_decay=... in",
         ),
+        (
+            ["regularizer=[train.weight_decay]"],  # as `dropbench list regularizers` shows it
+            "regularizer=train.weight_decay: there is no such regularizer; write train.weight_decay=... in",
+        ),
         (["hydra.run.dir=x"], "hydra.run.dir=x: dropbench does not start Hydra jobs"),
     ],
 )

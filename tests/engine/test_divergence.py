@@ -65,3 +65,58 @@ def test_a_score_that_is_not_finite_counts(monkeypatch: pytest.MonkeyPatch) -> N
     results = {r.spec.run_id: r for r in cohort.run()}
     assert results[bad.run_id].status == "diverged" and len(results[bad.run_id].history) == 1
     assert results[good.run_id].status == "completed"
+
+
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_a_score_that_is_not_defined_for_the_examples_is_missing_and_the_run_has_a_result(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R² is NaN where all targets are equal, whatever the network answers."""
+    spec = make_spec(seed=1)
+
+    def undefined(replicas: Replicas, part: str, listen: Any = None) -> dict[str, torch.Tensor]:
+        scores = evaluate(replicas, part, listen)
+        return {**scores, "r2": torch.full_like(scores["loss"], math.nan if part == name else 0.5)}
+
+    monkeypatch.setattr("dropbench.engine.scores.evaluate", undefined)
+    (result,) = cohort_of(spec).run()
+    assert result.status == "completed" and len(result.history) == spec.train.epochs
+    assert math.isnan(result.metrics[f"{name}_r2"]) and math.isfinite(result.metrics[f"{name}_loss"])
+
+
+def test_a_run_whose_epoch_would_be_chosen_by_a_score_that_is_not_defined_has_no_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = make_spec(seed=1, patience=2, monitor="val_r2")
+
+    def undefined(replicas: Replicas, part: str, listen: Any = None) -> dict[str, torch.Tensor]:
+        scores = evaluate(replicas, part, listen)
+        return {**scores, "r2": torch.full_like(scores["loss"], math.nan)}
+
+    monkeypatch.setattr("dropbench.engine.scores.evaluate", undefined)
+    (result,) = cohort_of(spec).run()
+    assert result.status == "diverged"
+    assert result.reason == "val_r2, by which its epoch is chosen, is not defined for these examples"
+
+
+@pytest.mark.parametrize("metric", ["loss", "accuracy"])
+def test_a_network_that_answers_nan_at_its_end_is_lost_whatever_is_measured(
+    metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mean loss of the last epoch's updates is still finite, if the last of them broke the weights."""
+    spec = make_spec(seed=1, epochs=1)
+    cohort = cohort_of(spec.model_copy(update={"metric": {metric: spec.metric[metric]}}))
+    step, updates = cohort.train_step, []
+
+    def breaking(*arguments: Any) -> Any:
+        found = step(*arguments)
+        updates.append(found)
+        if len(updates) == cohort.replicas.batches.steps:
+            with torch.no_grad():
+                for parameter in cohort.parameters:
+                    parameter.fill_(math.nan)
+        return found
+
+    monkeypatch.setattr(cohort, "train_step", breaking)
+    (result,) = cohort.run()
+    assert result.status == "diverged"

@@ -124,9 +124,37 @@ def test_a_network_that_no_variant_imitates_is_told_of_without_advice_that_would
         "(drop 0.2), which no arm here has: no variant does what the network does at drop, so it cannot be compared as "
         "written"
     )
+    refused = "no variant does what model=module does at drop .*take the second axis.*; choose a variant and a rate for all arms"
+    with pytest.raises(UsageError, match=refused):
+        single([*net, "dropout=own"], c)
+    assert not any(AS_WRITTEN in text for text in protocol(net, c).overrides)
+
+
+@pytest.mark.parametrize(
+    ("layer", "before"),
+    [
+        ("nn.Dropout(0.5)", "self.drop.p = 0.1"),
+        ("nn.Dropout(0.5)", "self.drop.p = min(0.5, self.drop.p + 0.01)"),  # a rate that grows from step to step
+        ("nn.MultiheadAttention(8, 1, 0.5, batch_first=True)", "self.drop.dropout = 0.1"),
+        ("nn.LSTM(8, 8, 2, dropout=0.5, batch_first=True)", "self.drop.dropout = 0.1"),
+        ("DropPath(0.5)", "self.drop.drop_prob = 0.1"),
+    ],
+)
+def test_a_rate_that_forward_sets_is_not_taken_for_the_network_as_it_was_written(
+    layer: str, before: str, c: Composer, tmp_path: Path
+) -> None:
+    called = "self.drop(x, x, x)[0]" if "Multi" in layer else "self.drop(x)[0]" if "LSTM" in layer else "self.drop(x)"
+    (tmp_path / "drops_by_itself.py").write_text(
+        "from drops import DropPath\nfrom torch import nn\n\n\nclass Net(nn.Module):\n    def __init__(self):\n"
+        f"        super().__init__()\n        self.drop, self.out = {layer}, nn.Linear(64, 10)\n\n"
+        f"    def forward(self, x):\n        {before}\n        x = x.flatten(1).unflatten(1, (8, 8))\n"
+        f"        return self.out({called}.flatten(1))\n"
+    )
+    net = (*MODULE, "model.target=drops_by_itself:Net")
     with pytest.raises(UsageError, match="no variant does what model=module does at drop"):
         single([*net, "dropout=own"], c)
     assert not any(AS_WRITTEN in text for text in protocol(net, c).overrides)
+    assert single([*net, "dropout=none"], c).specs  # any other arm replaces it as before
 
 
 def test_a_variant_of_the_user_may_have_the_name(c: Composer, tmp_path: Path) -> None:

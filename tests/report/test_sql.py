@@ -79,6 +79,12 @@ def test_from_the_command_line(root: Path, capsys: Any, fmt: str) -> None:
         assert json.loads(said.out) == [{"arm": "standard 0.2", "best": pytest.approx(0.88)}]
 
 
+def test_json_has_every_digit_and_null_for_what_is_no_number(root: Path, capsys: Any) -> None:
+    sql = "select 1.23456789e-12::double as small, 'nan'::double as none, [1, 2] as list, 3 as n from runs limit 1"
+    said = dropbench(capsys, "report", str(root), "--sql", sql, "--format", "json")
+    assert json.loads(said.out) == [{"small": 1.23456789e-12, "none": None, "list": [1, 2], "n": 3}]
+
+
 def test_it_is_written_to_a_file(root: Path, tmp_path: Path, capsys: Any) -> None:
     file = tmp_path / "answer.csv"
     said = dropbench(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from dropbench.models.found.current import Current, Heard
 from dropbench.models.found.imitated import imitated
 from dropbench.models.found.outputs import heads, single
+from dropbench.models.found.parts import set_again
 from dropbench.models.found.place import Place, place
 from dropbench.sites import Kind, Site
 
@@ -76,7 +77,9 @@ def find(
     prefix : str
         The prefix of its parameters' names in the model that holds it.
     """
-    heard, readers, parts, outputs = zip(*(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True)
+    heard, readers, parts, again, outputs = zip(
+        *(_dry(net, current, forward, examples[:n]) for n in (2, 3)), strict=True
+    )
     calls = {(h.by.name, h.call): h for h in heard[1]}
     places: dict[tuple[str, int], Place] = {}
     for two in heard[0]:
@@ -95,7 +98,8 @@ def find(
             follows=two.follows,
         )
         if found is not None:
-            site = replace(found.site, own_variant=imitated(two.by, len(two.shape), found))
+            known = two.by.name not in again[0] | again[1]
+            site = replace(found.site, own_variant=imitated(two.by, len(two.shape), found) if known else None)
             places[key] = replace(found, site=site)
     placed = {name for name, _ in places}
     idle = tuple(name for name in dropping if name not in placed)
@@ -115,11 +119,11 @@ def copied(net: nn.Module, current: Current) -> tuple[nn.Module, Current]:
 
 def _dry(
     net: nn.Module, current: Current, forward: Forward, x: Tensor
-) -> tuple[list[Heard], dict[tuple[str, int], str], set[str], Any]:
+) -> tuple[list[Heard], dict[tuple[str, int], str], set[str], set[str], Any]:
     """Tries one forward pass.
 
     Returns the calls of taken submodules, for each call whose output only one layer reads that layer's weights, the names of
-    all submodules that output a tensor, and the module's output.
+    all submodules that output a tensor, those of taken submodules whose rate it set, and the module's output.
     """
     module, its = copied(net, current)
     heard: list[Heard] = []
@@ -155,7 +159,8 @@ def _dry(
 
     with torch.no_grad(), _hooked(module, before, after), its.of(None):
         output = forward(module.train(), x)
-    return heard, {key: names[0] for key, names in reads.items() if len(names) == 1}, gave, output
+    only = {key: names[0] for key, names in reads.items() if len(names) == 1}
+    return heard, only, gave, set_again(module), output
 
 
 @contextmanager

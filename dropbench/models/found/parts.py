@@ -92,6 +92,22 @@ def take_over(net: nn.Module, current: Current) -> list[str]:
     return dropping
 
 
+def set_again(net: nn.Module) -> set[str]:
+    """Returns the names of taken submodules whose rate a forward pass has set: nobody knows what it will be in training."""
+    found = set()
+    for part in net.modules():
+        taken = getattr(part, "taken", None)
+        if not isinstance(taken, Taken) or taken.own is None:
+            continue
+        if isinstance(part, (nn.RNNBase, nn.MultiheadAttention)):
+            changed = part.dropout != 0.0
+        else:  # torch's own layers have had the rate 0 since they were taken
+            changed = _rate(part) != (taken.own if taken.layer is None else 0.0)
+        if changed:
+            found.add(taken.name)
+    return found
+
+
 def _take_weights(part: Any, name: str, current: Current) -> None:
     called = f"{name}.weight" if name else "weight"
     if type(part) is nn.Linear:

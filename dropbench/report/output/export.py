@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from dropbench.report.tables.comparison import Diagnosis
 from dropbench.report.tables.population import about
 from dropbench.report.tables.report import Report
 from dropbench.report.tables.selection import Choice
-from dropbench.values import plain
+from dropbench.values import finite, plain
 
 _FORMULA = tuple(
     "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
@@ -129,7 +128,7 @@ def as_json(report: Report) -> str:
         "skipped": [{"path": plain(s.path), "reason": plain(s.reason)} for s in report.skipped],
         "questions": list(report.questions),
     }
-    return json.dumps(_finite(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(finite(tree), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _stated(statement: Statement) -> dict[str, Any]:
@@ -163,12 +162,3 @@ def check_pyarrow() -> None:
 
 def _chosen(choice: Choice) -> dict[str, Any]:
     return vars(choice) | {"rule": str(choice.rule), "test": str(choice.test)}
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN, infinity and unknown counts by None, because JSON cannot express them."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value

@@ -15,6 +15,7 @@ from dropbench.store import FAILED, RECORD, RUNS, Loaded, Record, Skipped, Store
 from dropbench.store.epochs import Epochs, epochs_of, monitored
 from dropbench.store.index import Index
 
+NONE_ENDED = "no run has finished there yet; dropbench runs status says what is in training"
 RUN_SOMETHING = (
     "to train some runs, type: dropbench sweep study=three_arm, or for a table of yours: "
     "dropbench advise data=csv data.path=my.csv data.target=COLUMN"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 
 import pandas as pd
 
@@ -173,4 +174,7 @@ class Measures:
         if parts := [name for name, m in by_name.items() if m.metric == wanted]:
             raise UsageError(f"--metric {wanted}: no run here measured it on the test split; write --metric {parts[0]}")
         metrics = list(dict.fromkeys(m.metric for m in by_name.values() if f"test_{m.metric}" in by_name))
+        if wanted.isidentifier() and find_spec(f"dropbench.metrics.{wanted}") is not None:
+            again = f"'metric=[{','.join([*metrics, wanted])}]'"
+            raise UsageError(f"--metric {wanted}: no run here measured it; type their sweep again, with {again}")
         raise UsageError(f"--metric {wanted}: no run here has this metric; {nearest(wanted, [*metrics, *by_name])}")

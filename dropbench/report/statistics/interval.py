@@ -26,8 +26,9 @@ BOOTSTRAP_T, STUDENT_T = "bootstrap-t", "t"
 
 
 def confidence(alpha: float = ALPHA) -> str:
-    """Return the confidence level for an error rate as text: `95 %`, `99.7 %`."""
-    return f"{100 * (1 - alpha):.3g} %"
+    """Return the confidence level for an error rate as text: `95 %`, `99.7 %`, and never `100 %` for 99.96 %."""
+    texts = (f"{100 * (1 - alpha):.{digits}g}" for digits in range(3, 16))
+    return f"{next((text for text in texts if float(text) < 100), '100')} %"
 
 
 class Interval(NamedTuple):

@@ -45,6 +45,10 @@ def test_measures_of_runs_in_the_order_of_tables(fake: Any) -> None:
     assert shown[4:] == ["train_loss", "val_loss", "test_loss", "gap_loss", "test_brier"]
     assert str(measures.resolve(frame, None)) == str(measures.resolve(frame, "accuracy")) == "test_accuracy"
     assert str(measures.resolve(frame, "gap_loss")) == "gap_loss"
+    with pytest.raises(
+        UsageError, match=r"mae: no run here measured it; type their sweep again, with 'metric=\[.*mae\]'"
+    ):
+        measures.resolve(frame, "mae")
     with pytest.raises(UsageError, match="--metric los: no run here has this metric; did you mean 'loss'"):
         measures.resolve(frame, "los")
     assert measures.read("test_brier").declared == Declaration(), "it was declared by nobody"

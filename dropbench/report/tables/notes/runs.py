@@ -33,13 +33,27 @@ _SPOKEN = 3
 """The number of items that a sentence names before it says how many are left."""
 
 
-def missing(planned: Sequence[str], frame: pd.DataFrame) -> list[str]:
-    """Say how many planned runs are missing, if any."""
+def missing(planned: Sequence[str], frame: pd.DataFrame, plans: Iterable[StoredPlan]) -> list[str]:
+    """Say how many runs of these plans are missing, if any; planned: their ids."""
     stored = set(frame["run_id"]) if len(frame) else set()
     absent = sum(run not in stored for run in planned)
-    return (
-        [f"{absent} of {len(planned)} planned runs have not run yet; the same command trains them."] if absent else []
-    )
+    if not absent:
+        return []
+    parts = [plan.shard for plan in plans if plan.shard]
+    how = f"shard {parts[0]} is trained here, and the others elsewhere" if parts else "the same command trains them"
+    return [f"{absent} of {len(planned)} planned runs have not run yet; {how}."]
+
+
+def begun(plans: Iterable[StoredPlan], frame: pd.DataFrame) -> list[str]:
+    """Say how many runs are missing of the plans of which some are there, in a report that names no study."""
+    stored = set(frame["run_id"])
+    there = [plan for plan in plans if not stored.isdisjoint(plan.every_run)]
+    planned = {run for plan in there for run in plan.every_run}
+    absent = len(planned - stored)
+    if not absent:
+        return []
+    have = "has" if absent == 1 else "have"
+    return [f"{absent} of {len(planned)} planned runs {have} not run yet; dropbench runs status says of which sweep."]
 
 
 def about_data(plans: Iterable[StoredPlan], shown: Collection[str]) -> list[str]:
