@@ -124,7 +124,7 @@ def test_a_network_that_no_variant_imitates_is_told_of_without_advice_that_would
         "(drop 0.2), which no arm here has: no variant does what the network does at drop, so it cannot be compared as "
         "written"
     )
-    refused = "no variant does what model=module does at drop .*take the second axis.*; choose a variant and a rate for all arms"
+    refused = "no variant does what model=module does at drop .*second axis.*; choose a variant and a rate for all arms"
     with pytest.raises(UsageError, match=refused):
         single([*net, "dropout=own"], c)
     assert not any(AS_WRITTEN in text for text in protocol(net, c).overrides)
