@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from dropbench.cli.sharding import share, tell_rest, tell_share
 from dropbench.cli.stages import Seen, as_stored, let_go, looked_now, rest
 from dropbench.cli.training import trained
 from dropbench.cli.work import Work, arranged, within
+from dropbench.errors import UsageError
 from dropbench.execute.failure_policy import LENIENT, FailurePolicy
 from dropbench.values import count
 
@@ -238,7 +240,9 @@ def pursue(
             "programs": programs,
             "shard": None if shard is None else str(shard),
         }
-        store.write_plan(replace(as_stored(course, seen, began, over=False), **beside))
+        # If nothing is left to train, a folder that cannot be written has its report all the same.
+        with nullcontext() if left.todo or left.lost else suppress(UsageError):
+            store.write_plan(replace(as_stored(course, seen, began, over=False), **beside))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         seen.now(store.done(s.run_id for s in specs), [one.record.run_id for one in ended])
@@ -249,7 +253,8 @@ def pursue(
     shown.errors(f"{reason}; the runs that need it are left out" for reason in plan.unplanned)
     kept = replace(_as_it_ended(course, seen, began, task), **beside)
     if kept.course is not None:  # store how far the course has come
-        store.write_plan(kept)
+        with nullcontext() if stored else suppress(UsageError):
+            store.write_plan(kept)
     return Done(
         kept,
         plan,

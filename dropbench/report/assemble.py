@@ -14,6 +14,7 @@ from dropbench.report.records.load import from_store, keep_known
 from dropbench.report.tables import courses, population
 from dropbench.report.tables.arms import Arm, find, quiet
 from dropbench.report.tables.asked import Questions, about_runs, ask
+from dropbench.report.tables.binding import NoArm
 from dropbench.report.tables.comparison import Comparison
 from dropbench.report.tables.contexts import with_contexts
 from dropbench.report.tables.grids import grids
@@ -70,7 +71,7 @@ def build(
         gathered = replace(gathered, baselines=(baseline,), of_tables={})
     report = _compared(gathered, metric, rope, beyond)
     if baseline and not any(find(c.arms, baseline) for c in report.comparisons):
-        raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms])
+        raise _unknown_baseline(baseline, [a for c in report.comparisons for a in c.arms], gathered.known)
     return report
 
 
@@ -81,9 +82,16 @@ def _beyond(about: str | None) -> bool:
     return about != population.POOL
 
 
-def _unknown_baseline(baseline: str, arms: Sequence[Arm]) -> UsageError:
+def _unknown_baseline(baseline: str, arms: Sequence[Arm], plans: Sequence[StoredPlan]) -> UsageError:
     valid = [name for a in arms for name in (a.label, *a.names)]
-    return UsageError(f"--baseline '{baseline}': no arm here has this name; {nearest(baseline, valid)}")
+    hint = _of_study(baseline, plans) or nearest(baseline, valid)
+    return UsageError(f"--baseline '{baseline}': no arm here has this name; {hint}")
+
+
+def _of_study(name: str, plans: Sequence[StoredPlan]) -> str | None:
+    """Return what to type for an arm that is called so in a stored study, which a report has to be asked for."""
+    studies = dict.fromkeys(p.study for p in plans if p.study and name in map(plain, p.arms))
+    return f"it is an arm of study={' and of study='.join(studies)}: add that" if studies else None
 
 
 def pivot(
@@ -126,13 +134,18 @@ def asked(
     arms, runs = labelled(gathered.frame, gathered.baselines)
     bases = next((f for f in (find(arms, b) for b in wanted) if f), [])
     if baseline and not bases:
-        raise _unknown_baseline(baseline, arms)
+        raise _unknown_baseline(baseline, arms, gathered.known)
     labels = [a.label for a in bases or quiet(arms, runs)]
     measure, first = gathered.measures.resolve(runs, metric), labels[0] if labels else None
     alpha = courses.level(courses.of_runs(gathered.known, runs), runs)
     said = said_of(gathered) if beyond else None
     whole = Comparison("", runs, tuple(arms), first, measure, gathered.measures, rope, alpha, said=said)
-    answers = ask(whole, labels, questions, gathered.report.histories)
+    try:
+        answers = ask(whole, labels, questions, gathered.report.histories)
+    except NoArm as error:
+        if (hint := _of_study(error.name, gathered.known)) is None:
+            raise
+        raise NoArm(error.name, hint, error.asked) from None
     known = (*with_data(gathered).report.notes, *about_runs(whole, answers))
     return _told(replace(gathered.report, notes=known), asked=answers)
 

@@ -9,7 +9,9 @@ import pytest
 from terminal import TINY, dropbench
 
 from dropbench.cli.formats import chosen
+from dropbench.errors import UsageError
 from dropbench.report.output import ENDINGS, FORMATS
+from dropbench.store import Store
 
 ABOUT = ("--about", "examples")
 
@@ -139,3 +141,28 @@ def test_answers_about_other_examples_or_about_these(bare: Path, capsys: pytest.
     wrong, rows = (dropbench(capsys, "report", *words) for words in (("--about", "us"), (*ABOUT, "--rows", "seed")))
     assert (wrong.code, rows.code) == (2, 2)
     assert "--about us: there is no such" in wrong.err and "leave out" in rows.err
+
+
+def test_an_arm_of_a_study_is_named_with_the_study(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plain report names arms by their settings, since runs of several sweeps may be in it."""
+    assert dropbench(capsys, "sweep", "study=three_arm", *TINY, "seed=0,1", "execute.workers=1", "-q").code == 0
+    for words in (["--baseline", "target"], ["--contrast", "target.test_loss - none.test_loss"]):
+        said = dropbench(capsys, "report", *words)
+        assert said.code == 2 and "it is an arm of study=three_arm: add that" in said.err
+        assert dropbench(capsys, "report", "study=three_arm", *words).code == 0
+    assert "did you mean 'none'" in dropbench(capsys, "report", "--baseline", "nne").err
+
+
+def test_a_finished_sweep_has_its_report_in_a_folder_that_cannot_be_written(
+    bare: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("sweep", "study=three_arm", *TINY, "seed=0,1", "execute.workers=1")
+    whole = dropbench(capsys, *words)
+    assert whole.code == 0
+
+    def refused(self: Store, plan: object) -> Path:
+        raise UsageError("cannot write results into results: Read-only file system")
+
+    monkeypatch.setattr(Store, "write_plan", refused)
+    assert dropbench(capsys, *words).out == whole.out
+    assert dropbench(capsys, *words[:-2], "seed=0,1,2", "execute.workers=1").code == 2  # something is left to train

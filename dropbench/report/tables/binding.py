@@ -17,6 +17,14 @@ from dropbench.report.tables.selection import safest
 from dropbench.values import plain
 
 
+class NoArm(UsageError):
+    """Raised for a name that no arm has. asked: the question, in front of the message; hint: what to type."""
+
+    def __init__(self, name: str, hint: str, asked: str = "") -> None:
+        super().__init__(f"{asked}no arm here is called '{name}'; {hint}")
+        self.name, self.hint, self.asked = name, hint, asked
+
+
 def bound(node: Node, factors: Factors, words: Mapping[str, Measure] | None = None) -> Formula:
     """Return the contrast with labels as its arms and with existing measures; words: measures of histories, by typed name.
 
@@ -25,6 +33,8 @@ def bound(node: Node, factors: Factors, words: Mapping[str, Measure] | None = No
     binding = _Binding(factors, words or {})
     try:
         return Formula(binding.of(node), binding.measures, binding.candidates)
+    except NoArm as error:
+        raise NoArm(error.name, error.hint, f"contrast '{written(node)}': ") from None
     except UsageError as error:
         raise UsageError(f"contrast '{written(node)}': {error}") from None
 
@@ -57,7 +67,7 @@ class _Binding:
         meant = [a.label for a in find(arms, arm.name)]
         if not meant:
             names = [name for a in arms for name in (a.label, *a.names, a.setting) if name]
-            raise UsageError(f"no arm here is called '{arm.name}'; {hint(arm.name, map(_typed, names))}")
+            raise NoArm(arm.name, hint(arm.name, map(_typed, names)))
         if len(meant) > 1:
             some, keys = " or ".join(arm_written(Arm(label)) for label in meant[:3]), self.factors.differing(meant)
             raise UsageError(
