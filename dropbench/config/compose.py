@@ -22,7 +22,7 @@ from dropbench.config.parts import forget_dead
 from dropbench.config.paths import PATHS, plain_path
 from dropbench.config.regularizers import chosen, met
 from dropbench.config.shape import check_budget, check_names, checked_tree
-from dropbench.config.specs import settings_of, spec_of, study_of
+from dropbench.config.specs import settings_of, spec_of, study_of, with_monitored
 from dropbench.config.study_keys import MAPPINGS, check_keys, overrides_of
 from dropbench.config.study_spec import StudySpec
 from dropbench.config.swept import first, holds_list
@@ -133,6 +133,8 @@ class Composer:
             tree["seed"] = overrides["seed"].partition("=")[2]
         for key in (k for k in PATHS if k in overrides):
             _set_path(tree, key, overrides[key].partition("=")[2])
+        if "metric" not in overrides:
+            tree["metric"] = with_monitored(tree, self.extra)
         spec = spec_of(tree, self.extra)
         asked = tuple(tree["metric"]) if "metric" in overrides else ()
         needs = {name: str(node["needs"]) for name, node in tree["metric"].items() if "needs" in node}

@@ -102,17 +102,30 @@ def stored_metric(name: str, node: Mapping[str, Any], extra: Sequence[Path]) -> 
     node: the metric's node in the run's configuration. extra: the user's folders of options. The import path in a record is
     not trusted.
     """
+    if (own := _metric_node(name, extra)) is None:
+        return None
+    kept = {key: value for key, value in node.items() if key not in ("name", "_target_", "version")}
+    metric = MetricSpec.model_validate(metric_of({**own, **kept}))
+    part_of("metric", metric.target)
+    return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
+
+
+def with_monitored(tree: Mapping[str, Any], extra: Sequence[Path]) -> dict[str, Any]:
+    """Returns the metrics of a composed tree, and the one that training monitors if none was asked for by name."""
+    metrics = dict(tree["metric"])
+    name = str(tree["train"].get("monitor")).removeprefix("val_")
+    node = None if name in metrics else _metric_node(name, extra)
+    return metrics if node is None else {**metrics, name: node}
+
+
+def _metric_node(name: str, extra: Sequence[Path]) -> dict[str, Any] | None:
+    """Returns the node of a metric's option; None if there is no such option."""
     from omegaconf import OmegaConf
 
     if (file := options("metric", extra).get(name)) is None:
         return None
     tree: Any = OmegaConf.to_container(OmegaConf.load(file))
-    if not isinstance(tree, Mapping) or not isinstance(tree.get(name), Mapping):
-        return None
-    kept = {key: value for key, value in node.items() if key not in ("name", "_target_", "version")}
-    metric = MetricSpec.model_validate(metric_of({**tree[name], **kept}))
-    part_of("metric", metric.target)
-    return _with_checked_options(f"metric.{name}", with_source("metric", metric, extra))
+    return tree[name] if isinstance(tree, Mapping) and isinstance(tree.get(name), dict) else None
 
 
 def _with_checked_options(group: str, part: Part) -> Part:

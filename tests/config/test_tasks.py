@@ -61,9 +61,10 @@ def test_what_may_not_be_monitored_is_told_in_a_sentence(tmp_path: Path) -> None
         assert refused(c, "train.monitor=accuracy") == (
             "train.monitor=accuracy: it must be val_ and the name of a metric, such as val_accuracy"
         )
-        assert refused(c, "train.monitor=val_auroc") == (
+        assert refused(c, "train.monitor=val_auroc", "metric=[loss,accuracy]") == (
             "train.monitor=val_auroc is not measured; add it: metric=[auroc,loss,accuracy]"
         )
+        assert list(spec_of(c, "train.monitor=val_auroc").metric) == ["loss", "accuracy", "auroc"]  # none was asked for
         assert "there is no metric acuracy; did you mean 'val_accuracy'?" in refused(c, "train.monitor=val_acuracy")
         assert refused(c, "train.monitor=val_auc") == (
             "train.monitor=val_auc: there is no metric auc; here it is called train.monitor=val_auroc"
