@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _RATES = re.compile(r"dropout\.(?:[^.]+\.)?rates")
+UNDEFINED = "is not defined for these examples"
+"""The end of the reason of a run whose epoch would be chosen by a score that has no value, which no other rate could mend."""
 AND = " + "
 """The separator between the names of an arm's variants."""
 

@@ -86,7 +86,10 @@ def load(root: Path, download: bool, *, path: str | None = None, size: Positive 
 
 def _unreadable(names: list[str]) -> str:
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"{count(len(names), 'file')} cannot be read as a picture and are left out: {', '.join(names[:_TOLD])}{more}"
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"{count(len(names), 'file')} cannot be read as a picture and {are} left out: {', '.join(names[:_TOLD])}{more}"
+    )
 
 
 def _found(path: str | None, root: Path) -> Path:

@@ -29,6 +29,7 @@ from dropbench.engine.evaluate import evaluating, outputs
 from dropbench.engine.objective import squared
 from dropbench.engine.replicas import Replicas
 from dropbench.nn.cross_entropy import cross_entropy
+from dropbench.values import UNDEFINED
 
 FACTORS = {"train": 100.0, "val": 10_000.0, "test": 10_000.0}
 """For each split, how many times the constant predictor's loss is allowed, in evaluation mode at the chosen epoch."""
@@ -59,7 +60,7 @@ def _not_finite(epoch: int, scores: Mapping[str, float], monitored: str | None) 
         what = "loss" if _metric(name) == "loss" else name
         return f"the {what} was not finite in epoch {epoch}"
     if monitored is not None and not math.isfinite(scores.get(monitored, 0.0)):
-        return f"{monitored}, by which its epoch is chosen, is not defined for these examples"
+        return f"{monitored}, by which its epoch is chosen, {UNDEFINED}"
     return None
 
 

@@ -48,7 +48,9 @@ class Said:
         for k, rows in enumerate(self._rows.cpu().unbind(0)):
             order = rows.argsort()
             ordered = {name: t[k][order].numpy() for name, t in {**whole, "rows": self._rows.cpu()}.items()}
-            if self._spread is not None:
+            if (
+                self._spread is not None and "error" in ordered
+            ):  # an autoencoder answers with the input, not with the number
                 spread = np.array(float(self._spread[k]))
                 ordered |= {"spread": spread, "error": ordered["error"] * spread}
             found.append({"total": np.array(self._total), **ordered})

@@ -230,3 +230,12 @@ def test_headings_that_are_numbers_need_no_quotes(folder: Path, capsys: pytest.C
     assert {row["column"]: row["use"] for row in json.loads(told.out)}["1"] == "dropped"
     wrong = dropbench(capsys, "list", "columns", "data.path=odd.csv", "data.drop=[size [m]]")
     assert wrong.code == 2 and "quote names of columns that contain brackets, ['size [m]']" in wrong.err
+
+
+def test_an_autoencoder_takes_a_table_whose_target_is_a_number(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It reconstructs the inputs; what the target is does not matter."""
+    rows = "\n".join(f"{i % 7},{(i * i) % 11},{i / 3:.3f}" for i in range(60))
+    (bare / "amounts.csv").write_text(f"a,b,y\n{rows}\n")
+    words = ("data=csv", "data.path=amounts.csv", "data.target=y", "train.epochs=1", "model.widths=[4]")
+    said = dropbench(capsys, "train", "model=autoencoder", *words)
+    assert said.code == 0 and "loss" in said.out, said.err

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dropbench import report
+from dropbench.values import UNDEFINED
 
 ON = {"dropout": "standard", "dropout.rate": 0.5}
 HIGH = {"dropout": "standard", "dropout.rate": 0.9}
@@ -92,3 +93,15 @@ def test_what_diverged_is_said_first_and_no_gap_beside_it(fake: Any, put: Any, s
     (comparison,) = report.build([store.root]).comparisons
     rules = [d.rule for d in comparison.diagnosis or ()]
     assert rules[0] == "unstable" and "no overfitting to fix" not in rules
+
+
+def test_a_score_without_a_value_is_no_reason_to_train_more_gently(put: Any, fake: Any, store: Any) -> None:
+    why = f"val_r2, by which its epoch is chosen, {UNDEFINED}"
+    for seed in range(6):
+        for changes in ({}, ON):
+            put(fake(seed, changes=changes, status="diverged", reason=why))
+    built = report.build([store.root])
+    assert built.headlines[0].endswith(
+        "There is nothing to compare; choose another score for the epoch, such as train.monitor=val_loss, or another split."
+    )
+    assert not {d.rule for c in built.comparisons for d in c.diagnosis or ()} & {"unstable"}

@@ -304,9 +304,13 @@ def _check_roles(known: Sequence[str], roles: Mapping[str, Sequence[str]]) -> No
                 )
 
 
+def _without(rows: int) -> str:
+    return f"{count(rows, 'row')} {'has' if rows == 1 else 'have'} no value there; remove such rows, or give them one"
+
+
 def _groups(cells: pd.Series) -> Tensor:
     if cells.isna().any():
-        raise UsageError(f"data.group={cells.name}: {count(int(cells.isna().sum()), 'row')} have no value there")
+        raise UsageError(f"data.group={cells.name}: {_without(int(cells.isna().sum()))}")
     _, places = np.unique(np.array(texts(cells)), return_inverse=True)
     return torch.from_numpy(places.astype(np.int64))
 
@@ -314,7 +318,7 @@ def _groups(cells: pd.Series) -> Tensor:
 def _times(cells: pd.Series) -> Tensor:
     present = cells.dropna()
     if len(present) < len(cells):
-        raise UsageError(f"data.time={cells.name}: {count(len(cells) - len(present), 'row')} have no value there")
+        raise UsageError(f"data.time={cells.name}: {_without(len(cells) - len(present))}")
     if (values := numbers(present)) is None and (values := dates(present)) is None:
         raise UsageError(
             f"data.time={cells.name}: {present.iloc[0]!r} is neither a number nor a date; write dates like 2024-03-01"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     if different < 2:
         raise UsageError(f"the target '{name}': all rows have the same value, so there is nothing to predict")
     values = numbers(cells)
+    if values is None:
+        _check_finite(cells)
     whole = values is not None and bool((values == np.floor(values)).all())
     if task == "regress" and values is None:
         wrong = next(v for v in texts(cells) if numbers_of([v]) is None)
@@ -100,6 +103,18 @@ def target_of(cells: pd.Series, task: Asked) -> Target:
     return Target("classify", torch.tensor([place[label] for label in labels]), tuple(known), tuple(notes))
 
 
+def _check_finite(cells: pd.Series) -> None:
+    """Raises UsageError for numbers of which some are infinite."""
+    found = texts(cells)
+    at = [i for i, text in enumerate(found) if re.fullmatch(r"[+-]?inf(inity)?", text.strip(), re.IGNORECASE)]
+    rest = [text for i, text in enumerate(found) if i not in set(at)]
+    if at and rest and numbers_of(rest) is not None:
+        raise UsageError(
+            f"the target '{cells.name}' contains {found[at[0]]} in {count(len(at), 'row')}, the first of which is row "
+            f"{int(cells.index[at[0]]) + 1}: remove such rows, or write what they stand for"
+        )
+
+
 def _few_rows(name: str, labels: Sequence[str]) -> list[str]:
     """Returns a note on a class of two rows. Raises UsageError for a class of one row."""
     rows = Counter(labels)
@@ -110,6 +125,8 @@ def _few_rows(name: str, labels: Sequence[str]) -> list[str]:
     if fewest == 1:
         twin = next((other for group in alike(rows) if few[0] in group for other in group if other != few[0]), None)
         mend = "remove such rows" if twin is None else f"if it is the class {twin!r}, write it so"
+        if numbers_of(labels) is not None and len(rows) > 2:
+            mend += "; or, if these are amounts, read them as numbers: data.task=regress"
         raise UsageError(
             f"the target '{name}': the class {few[0]!r} occurs in a single row{more}; a class needs one row for training and "
             f"one for test: {mend}"

@@ -28,7 +28,7 @@ from dropbench.report.statistics.judged import judged
 from dropbench.report.tables.comparison import Diagnosis, Step
 from dropbench.report.tables.repeats import to_repeat
 from dropbench.seeds import fresh
-from dropbench.values import count, plural
+from dropbench.values import UNDEFINED, count, plural
 
 SMALL_GAP, SMALL_SHARE = 0.01, 0.05
 """A baseline's gap below one point of accuracy, or 5 % of its validation score, is not worth closing. Closing it entirely
@@ -382,8 +382,10 @@ def _trouble(e: Evidence, label: str) -> dict[str, set[int]]:
     # With class weights, training minimizes another loss than the one that is measured, which may rise meanwhile.
     measured = e.configs[label]["train"].get("class_weights") is None
     spiked = {seed for seed, known in epochs.items() if measured and known.spiked}
+    # What a score without a value stopped is no fault of training.
+    lost = rows[(rows["status"] == "diverged") & ~rows["reason"].astype(str).str.endswith(UNDEFINED)]
     return {
-        "diverged": {int(s) for s in rows.loc[rows["status"] == "diverged", "seed"]},
+        "diverged": {int(s) for s in lost["seed"]},
         "with a spike of the training loss": spiked,
         "with a burst of the gradient": {seed for seed, known in epochs.items() if known.burst},
     }

@@ -112,6 +112,8 @@ class Measure:
         return f"{100 * value:.3g} points" if self.in_percent else f"{value:.3g}"
 
     def _plain(self, value: float, sign: str) -> str:
+        if 0 < abs(value) < 5e-4 and self.declared.unit != "nats":  # such as errors of a target in small units
+            return f"{value:{sign}.3g}"
         digits = 1 if self.declared.unit in WHOLE else 3
         small = math.isfinite(value) and abs(value) < 100
         return f"{round(value, digits) + 0.0:{sign}.{digits}f}" if small else f"{value:{sign},.1f}"

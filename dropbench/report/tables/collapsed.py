@@ -20,7 +20,7 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the completed runs of which it is known how they answer, with two columns more.
 
     `majority` is the share of the most frequent class of the test examples. `one_class` tells whether all test examples, except
-    at most one, get the same class. Older runs, whose records lack the numbers, are left out.
+    at most one, get the same class, although they have several. Older runs, whose records lack the numbers, are left out.
     """
     whole = [
         status == "completed" and said.keys() >= {"answered", "majority"} and isinstance(n, int)
@@ -31,7 +31,8 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
         done["classes"].map(lambda said, k=key: said[k]).astype(float) for key in ("answered", "majority")
     )
     examples = done["test_examples"].astype(float)
-    return done.assign(majority=majority, one_class=answered * examples > examples - 1.5)
+    several = majority * examples <= examples - 1.5
+    return done.assign(majority=majority, one_class=(answered * examples > examples - 1.5) & several)
 
 
 def unlearned(done: pd.DataFrame) -> Any:
@@ -40,13 +41,16 @@ def unlearned(done: pd.DataFrame) -> Any:
     Such a run gives all test examples one class; or it is hardly better even on its training examples: right on at most m +
     0.05 (1 - m) of them, where m is the share of the most frequent class, with a loss of at least the smallest entropy that
     labels can have with this share. The accuracy alone does not tell: where 95 % have one class, a network may have learned
-    much about who has the other one, and still be right on 95 %.
+    much about who has the other one, and still be right on 95 %. Nothing follows from either where all test examples have one
+    class, or where `train.class_weights` has the network pay for the frequent classes with errors.
     """
     if not {"train_accuracy", "train_loss"} <= set(done):
         return done["one_class"]
     m = done["majority"]
-    near = done["train_accuracy"].astype(float) <= m + _LITTLE * (1 - m)
-    entropy = -(m * np.log(m) + (1 - m) * np.log1p(-m).where(m < 1, 0.0))
+    near = (done["train_accuracy"].astype(float) <= m + _LITTLE * (1 - m)) & (m < 1)
+    if "train.class_weights" in done:
+        near &= done["train.class_weights"].isna()
+    entropy = -(m * np.log(m) + (1 - m) * np.log1p(-m.where(m < 1, 0.0)))
     return done["one_class"] | (near & (done["train_loss"].astype(float) >= _NEARLY * entropy))
 
 

@@ -104,3 +104,22 @@ def test_a_class_of_two_rows_is_told() -> None:
 def test_what_cannot_be_is_told(values: list[Any], task: Asked, message: str) -> None:
     with pytest.raises(UsageError, match=f"the target .y.: .*{message}|data.task=.*{message}|the column 'y' {message}"):
         target_of(cells(values), task)
+
+
+@pytest.mark.parametrize("task", ["auto", "regress"])
+@pytest.mark.parametrize("values", [[0.5, 1.5, float("inf"), 2.5] * 10, ["0.5", "1", "-Inf", "2"] * 10])
+def test_an_infinite_target_is_named_with_its_row(values: list[Any], task: Asked) -> None:
+    with pytest.raises(
+        UsageError, match=r"the target 'y' contains -?[iI]nf in 10 rows, the first of which is row 3: remove"
+    ):
+        target_of(cells(values), task)
+    assert target_of(cells(["a", "inf", "b"] * 10), "auto").classes == ("a", "b", "inf")  # a word among words
+
+
+def test_amounts_with_a_rare_value_may_be_read_as_numbers() -> None:
+    with pytest.raises(
+        UsageError, match=r"'5' occurs in a single row.*; or, if these are amounts, .*: data\.task=regress"
+    ):
+        target_of(cells([*[0, 1, 2] * 10, 5]), "auto")
+    with pytest.raises(UsageError, match=r"single row.*: remove such rows$"):
+        target_of(cells([*["a", "b", "c"] * 10, "d"]), "auto")

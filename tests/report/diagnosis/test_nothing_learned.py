@@ -98,3 +98,25 @@ def test_hardly_better_than_a_constant_answer(
     assert ("nothing learned" in found) == nothing
     assert ("The baseline (no dropout) has learned next to nothing" in report.render(whole, "rich", 200)) == nothing
     assert not nothing or "no overfitting to fix" not in found
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("told", "changes"),
+    [
+        ({"majority": 1.0, "answered": 1.0}, {}),  # the latest rows, which a time split tests, have one class
+        ({"majority": 0.95, "answered": 0.6}, {"train.class_weights": "balanced"}),
+    ],
+)
+def test_what_says_nothing_about_learning_is_not_taken_for_it(
+    told: dict[str, float], changes: dict[str, Any], fake: Any, put: Any, store: Any
+) -> None:
+    """Class weights have a network pay for the frequent class with errors; one class in the test split is no answer of it."""
+    for seed in range(6):
+        for rate in (0.0, 0.5):
+            own = {"dropout": "standard" if rate else "none", "dropout.rate": rate, **changes}
+            score = 0.83 + 0.0001 * ((seed + (rate > 0)) % 3)
+            put(fake(seed, changes=own, train=score, val=score, test=score, test_classes=told))
+    (comparison,) = report.build([store.root]).comparisons
+    assert not {d.rule for d in comparison.diagnosis or ()} & {"nothing learned", "one class"}
+    assert not [note for note in comparison.notes if "same class" in note]

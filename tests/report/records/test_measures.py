@@ -52,3 +52,11 @@ def test_measures_of_runs_in_the_order_of_tables(fake: Any) -> None:
     with pytest.raises(UsageError, match="--metric los: no run here has this metric; did you mean 'loss'"):
         measures.resolve(frame, "los")
     assert measures.read("test_brier").declared == Declaration(), "it was declared by nobody"
+
+
+def test_numbers_of_a_target_in_small_units_have_their_digits() -> None:
+    rmse = Measure("test", "rmse", Declaration(direction="lower", range=(0, None), region="1%"))
+    assert (rmse.level(2.345e-5), rmse.difference(-1.2e-6), rmse.difference(0.0)) == ("2.35e-05", "-1.2e-06", "+0.000")
+    assert rmse.level(0.0123) == "0.012"
+    loss = Measure("test", "loss", Declaration(direction="lower", range=(0, None), unit="nats", region="0.01"))
+    assert loss.level(2e-5) == "0.000"  # of nats nobody asks for more
