@@ -52,6 +52,8 @@ _BESIDE = {"group": {"drop"}, "weight": {"drop"}, "time": {"drop", "categorical"
 """The further roles that a column may have besides its first one."""
 _BYTES_AN_INPUT = 24
 """Memory per row and input while the inputs of a seed are made: float32 unscaled and scaled, and two copies in float64."""
+_LOOKED_AT = 100
+"""The cells of a column from which it is told that it holds sentences."""
 _SHARE = 0.7
 """The share of the machine's memory that may be used."""
 
@@ -188,7 +190,9 @@ def of_frame(
     )
     columns = Columns(tuple(c for c in found if c.used), scale)
     if not columns.columns:
-        raise UsageError(f"{name} has no column to learn from except the target '{target}': {unused(found)}")
+        sentences = next((c.name for c in found if _has_sentences(frame[c.name])), None)
+        hint = "" if sentences is None else f"; data=hf reads the sentences in {sentences}, also from a CSV"
+        raise UsageError(f"{name} has no column to learn from except the target '{target}': {unused(found)}{hint}")
     _check_memory(name, len(frame), columns, ram())
     raw = columns.raw(frame)
     notes += [*told.notes, *notes_on(found, raw, told, tested)]
@@ -302,6 +306,12 @@ def _check_roles(known: Sequence[str], roles: Mapping[str, Sequence[str]]) -> No
                 raise UsageError(
                     f"data.{role}: the column '{name}' is already used by data.{before}; name it only once"
                 )
+
+
+def _has_sentences(cells: pd.Series) -> bool:
+    """Returns whether the cells have three words or more on average."""
+    words = [len(str(cell).split()) for cell in cells.dropna().head(_LOOKED_AT).tolist()]
+    return bool(words) and sum(words) >= 3 * len(words)
 
 
 def _without(rows: int) -> str:

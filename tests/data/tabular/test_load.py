@@ -148,6 +148,14 @@ def test_what_cannot_be_is_told(options: dict[str, Any], message: str, tmp_path:
         loaded(tmp_path, mixed(N), **options)
 
 
+def test_sentences_lead_to_what_reads_them(tmp_path: Path) -> None:
+    texts = pd.DataFrame({"text": [f"what number {i} says" for i in range(40)], "label": ["a", "b"] * 20})
+    with pytest.raises(
+        UsageError, match=r"different value in every row.; data=hf reads the sentences in text, also from a CSV"
+    ):
+        loaded(tmp_path, texts, target="label")
+
+
 def test_the_last_of_many_columns_is_named(tmp_path: Path) -> None:
     """Of 21 columns 20 were listed, and the one that was left out was the target."""
     wide = pd.DataFrame({**{f"x{i}": [1.0, 2.0, 3.0] for i in range(1, 41)}, "target": [0, 1, 0]})
