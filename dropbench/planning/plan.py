@@ -141,6 +141,7 @@ def _plan(
     needs = {name: need for r in runs for name, need in r.composed.needs.items()}
     about_data = tuple(dict.fromkeys(_notes(specs, first.settings)))
     told += [*about_data, *replaced(specs, outlines), *_without_dropout(overrides, specs)]
+    told += _of_official_split(overrides, specs, first.settings)
     one_of_each = {s.arm_id: s for s in specs if s.run_id in outlines}.values()
     return Plan(
         study=name if study else None,
@@ -183,6 +184,17 @@ def _without_dropout(overrides: Sequence[str], specs: Iterable[RunSpec]) -> Iter
     if typed and "dropout=none" in overrides and all(v.name == "none" for spec in specs for v in spec.variants):
         told = f"{' '.join(typed)} has no effect, because no run has dropout"
         yield f"{told}; leave it out, or choose a variant, such as dropout=standard"
+
+
+def _of_official_split(overrides: Sequence[str], specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:
+    """Yields a warning for a typed share of a split that no data set here draws, because each has it from its authors."""
+    typed = [text for text in overrides if text.startswith(("data.val_fraction=", "data.test_fraction="))]
+    data = {spec.data.name: spec.data for spec in specs} if typed else {}
+    tables = {name: load(one, settings) for name, one in data.items()}
+    for text in typed:
+        part, rows = ("validation", "val") if "val_" in text else ("test", "test")
+        if tables and all(t.axes == "W" or getattr(t, rows) is not None for t in tables.values()):
+            yield f"{text} has no effect, because the {part} split of data={' and data='.join(tables)} is its authors' own"
 
 
 def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:

@@ -68,6 +68,14 @@ def test_a_plan_is_of_one_study(c: Composer) -> None:
         make(["study=three_arm,kadra2021", "seed=0"], c)
 
 
+def test_a_share_that_an_official_split_does_not_use_is_told_to_have_no_effect(c: Composer) -> None:
+    words = ["data=shortcut", "dropout=none", "model.widths=[4]", "train.epochs=1"]  # its test split is given
+    (told,) = single([*words, "data.test_fraction=0.3"], c).warnings
+    assert told == "data.test_fraction=0.3 has no effect, because the test split of data=shortcut is its authors' own"
+    assert single([*words, "data.val_fraction=0.3"], c).warnings == ()
+    assert single(["data=wine", *words[1:], "data.test_fraction=0.3", "data.val_fraction=0.3"], c).warnings == ()
+
+
 def test_settings_of_dropout_without_dropout_are_told_to_have_no_effect(c: Composer) -> None:
     (told,) = single(["dropout=none", "dropout.rate=0.5"], c).warnings
     assert told.startswith("dropout.rate=0.5 has no effect, because no run has dropout; ")
