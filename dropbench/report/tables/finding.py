@@ -140,7 +140,8 @@ def _number(labels: Sequence[str]) -> str:
 def _setting(c: Comparison) -> str:
     """Return a sentence on model, data, arms, seeds and measure."""
     row = {key: _common(c, key) for key in ("data.n_train", "data.label_noise")}
-    data = [f"{written(row['data.n_train'])} training examples"] * (row["data.n_train"] is not None)
+    what = "words" if _common(c, "data.window") is not None else "examples"  # of running text n_train counts words
+    data = [f"{written(row['data.n_train'])} training {what}"] * (row["data.n_train"] is not None)
     noise: Any = row["data.label_noise"]
     if isinstance(noise, float) and noise > 0:
         data.append(f"{100 * noise:.3g}\N{NO-BREAK SPACE}% of their labels wrong")

@@ -198,6 +198,13 @@ def test_the_sentence_says_what_was_run(found: Any) -> None:
     assert "Each is compared with none (no dropout) by test accuracy" in told.setting
 
 
+def test_running_text_is_counted_in_words(fake: Any, put: Any, store: Any) -> None:
+    for seed in range(2):
+        put(fake(seed, changes={"data.window": 35}))
+    (comparison,) = report.build([store.root]).comparisons
+    assert "(1000 training words)" in finding(comparison).setting
+
+
 @pytest.mark.parametrize(
     ("patience", "ran", "says"),
     [
