@@ -101,7 +101,7 @@ def _no_key(
         names = [name for name in options("study", extra) if "/" not in name]  # studies in folders are too many to list
         return f"{key} needs a study; add study={' or '.join(names)}"
     parent, _, last = key.rpartition(".")
-    if parent == "execute.slurm":
+    if parent == "execute.slurm" and not any(k.startswith("execute.slurm.") for k in leaves):
         return f"'{key}' is a key of execute=slurm; add execute=slurm, or leave it out"
     if leaves.get(parent, ...) is None:
         return f"'{key}' is not a key here; write '{parent}={{{last}: {value}}}'"

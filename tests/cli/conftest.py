@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_folders import WINE
+from terminal import dropbench
+
+from dropbench.store import Store
 
 
 @pytest.fixture
@@ -16,3 +20,10 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     return tmp_path
+
+
+@pytest.fixture
+def swept(bare: Path, capsys: pytest.CaptureFixture[str]) -> Store:
+    """Four runs in results/, trained in one process."""
+    assert dropbench(capsys, "sweep", *WINE, "execute.workers=1", "-q").code == 0
+    return Store(bare / "results")
