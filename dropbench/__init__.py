@@ -70,10 +70,7 @@ class _Callable(ModuleType):
     # A package that can be called: `dropbench.report` is both the package with the code and the function `report`. So this
     # class has no docstring of its own: `help(db.report)` shows the function's.
 
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        told: str | None = import_module("dropbench.api.reading").report.__doc__
-        return told
+    __doc__ = property(lambda self: import_module("dropbench.api.reading").report.__doc__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return import_module("dropbench.api.reading").report(*args, **kwargs)

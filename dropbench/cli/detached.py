@@ -18,6 +18,7 @@ from dropbench.values import count
 
 if TYPE_CHECKING:
     from dropbench.cli.stages import Seen
+    from dropbench.execute.shards import Shard
     from dropbench.planning.continuing import Course
     from dropbench.store.jobs import Job
 
@@ -31,7 +32,7 @@ def again() -> list[str]:
     return [word for word in sys.argv[1:] if word != "--detach"]
 
 
-def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
+def detach(courses: Sequence[Course], shown: Shown, *, force: bool, shard: Shard | None = None) -> int:
     """Start the command that was typed as a job, unless a job already trains its plans. Return the exit code, 0.
 
     Parameters
@@ -42,6 +43,8 @@ def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
         Prints what to type next.
     force : bool
         Whether finished runs are trained again.
+    shard : Shard or None
+        The part that it trains; None: all of it.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
         return 0
     began = datetime.now(UTC).isoformat(timespec="seconds")
     for course in courses:
-        store.write_plan(as_stored(course, seen, began, over=False))
+        store.write_plan(as_stored(course, seen, began, over=False, shard=shard))
     job = jobs.new(
         store.root,
         called(courses),
@@ -89,7 +92,12 @@ def detach(courses: Sequence[Course], shown: Shown, *, force: bool) -> int:
     if process.poll():
         raise UsageError(f"job {job.name} has ended at once; {tail(job.log)}")
     runs = sum(len(course.first.specs) for course in courses)
-    tell(job, shown, f"job {job.name}, process {process.pid}, trains {count(runs, 'run')}; this terminal may be closed")
+    part = "" if shard is None else f"shard {shard} of "
+    tell(
+        job,
+        shown,
+        f"job {job.name}, process {process.pid}, trains {part}{count(runs, 'run')}; this terminal may be closed",
+    )
     return 0
 
 

@@ -134,7 +134,7 @@ def _submit(asked: Submission, tasks: int, store: Store, shown: Shown) -> Job:
     assert spec is not None
     began = datetime.now(UTC).isoformat(timespec="seconds")
     for course in asked.courses:
-        store.write_plan(as_stored(course, Seen(store, force=False), began, over=False))
+        store.write_plan(as_stored(course, Seen(store, force=False), began, over=False, shard=asked.shard))
     job = jobs.new(
         store.root,
         called(asked.courses),
@@ -216,7 +216,7 @@ def finished(course: Course, asked: Submission, shown: Shown) -> Done:
     began = next((p.created for p in store.plans() if p.plan_id == course.plan_id), datetime.now(UTC).isoformat())
     first, pilot = course.first, course.rule.pilot if course.rule else []
     kept = replace(
-        as_stored(course, seen, began, over=stages[-1].done(seen.ended)),
+        as_stored(course, seen, began, over=stages[-1].done(seen.ended), shard=asked.shard),
         checks=computed(first.checks),
         programs={} if asked.shard else carried_out(first.programs, course.seeds, pilot, store.root, shown.note),
     )
@@ -230,7 +230,7 @@ def finished(course: Course, asked: Submission, shown: Shown) -> Done:
             f"{count(missing, 'run')} of {len(plan.specs)} did not end, and no task is left to train them: the logs in "
             f"{store.root / JOBS} tell why; run the same command again to continue"
         )
-    return Done(kept, plan, [], store, elsewhere, failed=len(failed) + missing)
+    return Done(kept, plan, [], store, elsewhere, failed=len(failed) + missing, more=bool(course.ahead(stages)))
 
 
 def trains_here(plan: Plan) -> None:

@@ -11,6 +11,7 @@ from dropbench.cli.work import arranged
 from dropbench.store import FINISHED
 
 if TYPE_CHECKING:
+    from dropbench.execute.shards import Shard
     from dropbench.planning.continuing import Course, Looking, Stage
     from dropbench.planning.plan import Plan
     from dropbench.planning.tuning import Find
@@ -153,13 +154,14 @@ def looked_now(course: Course, seen: Seen) -> Course:
     return replace(course, unplanned=(*course.unplanned, n)) if new else course
 
 
-def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPlan:
+def as_stored(course: Course, seen: Seen, began: str, *, over: bool, shard: Shard | None = None) -> StoredPlan:
     """Return a course as far as it is known, for `Store.write_plan`.
 
     It compares the runs of its last look, so that a report which is read while later ones are trained is no look. Before the
     first look it compares the runs of its last stage, if that is a comparison.
 
-    began: when the command was started, ISO 8601, UTC. over: whether no run of the last stage is to be tried again.
+    began: when the command was started, ISO 8601, UTC. over: whether no run of the last stage is to be tried again. shard: the
+    part of it that is trained here; None: all of it.
     """
     from dropbench import store
     from dropbench.planning.continuing import COMPARISON
@@ -167,7 +169,7 @@ def as_stored(course: Course, seen: Seen, began: str, *, over: bool) -> StoredPl
     stages = course.stages(seen.known)
     comparisons = [s for s in stages if s.name == COMPARISON]
     ended = [s for s in comparisons if s.done(seen.known)]
-    kept = _compared((ended or stages)[-1].plan, began)
+    kept = replace(_compared((ended or stages)[-1].plan, began), shard=None if shard is None else str(shard))
     if course.rule is None:
         return kept
     looks = course.every_look or (len(course.seeds),)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dropbench.cli.asking import Going, asked_for, ends_in
 from dropbench.cli.checks import computed
@@ -72,7 +72,7 @@ def sweep(
             refused(force=force, minutes=max_minutes)
             return _by_tasks(Submission(courses, part), conf, shown, detach=detach)
         if detach and not dry_run:
-            return detached(courses, shown, force=force)
+            return detached(courses, shown, force=force, shard=part)
 
         def carried(course: Course) -> int:
             return carry_out(
@@ -235,14 +235,10 @@ def pursue(
             show(dry_run, left.todo, left.work, (plan, compared), to_come, shown)
             tell_tasks(left.todo, plan, left.work, shown)
             return None
-        beside: dict[str, Any] = {
-            "checks": checks,
-            "programs": programs,
-            "shard": None if shard is None else str(shard),
-        }
         # If nothing is left to train, a folder that cannot be written has its report all the same.
         with nullcontext() if left.todo or left.lost else suppress(UsageError):
-            store.write_plan(replace(as_stored(course, seen, began, over=False), **beside))
+            kept = as_stored(course, seen, began, over=False, shard=shard)
+            store.write_plan(replace(kept, checks=checks, programs=programs))
         ended = _trained(left, plan, store, shown, policy, before, until)
         stored += ended
         seen.now(store.done(s.run_id for s in specs), [one.record.run_id for one in ended])
@@ -251,7 +247,7 @@ def pursue(
         if policy.reached(failed_runs(stored)) or len(known) == len(stages):
             break
     shown.errors(f"{reason}; the runs that need it are left out" for reason in plan.unplanned)
-    kept = replace(_as_it_ended(course, seen, began, task), **beside)
+    kept = replace(_as_it_ended(course, seen, began, task, shard), checks=checks, programs=programs)
     if kept.course is not None:  # store how far the course has come
         with nullcontext() if stored else suppress(UsageError):
             store.write_plan(kept)
@@ -265,10 +261,10 @@ def pursue(
     )
 
 
-def _as_it_ended(course: Course, seen: Seen, began: str, task: Task | None) -> StoredPlan:
+def _as_it_ended(course: Course, seen: Seen, began: str, task: Task | None, shard: Shard | None) -> StoredPlan:
     """Return a course as this command leaves it, for the store. Its outcome is shown, unless it is a task: that is a look."""
     left = course if task is not None else looked_now(course, seen)
-    return as_stored(left, seen, began, over=left.stages(seen.ended)[-1].done(seen.ended))
+    return as_stored(left, seen, began, over=left.stages(seen.ended)[-1].done(seen.ended), shard=shard)
 
 
 def _stated(

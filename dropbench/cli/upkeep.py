@@ -80,9 +80,8 @@ def _mending(root: Path, wrong: Sequence[Skipped]) -> list[str]:
     lines = []
     if files:
         run = files[0].path.parent
-        save = (
-            ["train.save=best"] if run / WEIGHTS in [w.path for w in files] else []
-        )  # weights are kept on request only
+        weights = run / WEIGHTS in [w.path for w in files]
+        save = ["train.save=best"] if weights else []  # a run keeps them only on request
         again = command("train", "--from", str(run), *save, "--force")
         lines.append(f"to make the damaged files of a run again: {again}")
     if whole:

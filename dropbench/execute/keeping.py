@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from dropbench.execute.cohort import Failure
 from dropbench.settings import Settings
 from dropbench.spec import RunSpec
 from dropbench.store import Store
+from dropbench.store.kept_files import fault
 from dropbench.store.record import PREDICTIONS, WEIGHTS
 
 if TYPE_CHECKING:
@@ -33,24 +35,15 @@ def files_of(outcome: RunResult | Failure, settings: Settings, store: Store) -> 
     if outcome.weights is not None:
         files[WEIGHTS] = _weights(outcome.weights, outcome.spec, settings)
     before = store.finished(outcome.spec.run_id)
-    if before is not None and before.metrics.items() <= outcome.metrics.items():
+    if before is not None and all(_same(value, outcome.metrics.get(name)) for name, value in before.metrics.items()):
         folder = store.folder(outcome.spec.run_id)
-        files = kept_files(folder, [name for name in (WEIGHTS, PREDICTIONS) if _is_whole(folder, name)]) | files
+        files = kept_files(folder, [name for name in (WEIGHTS, PREDICTIONS) if fault(folder, name) is None]) | files
     return files
 
 
-def _is_whole(folder: Path, name: str) -> bool:
-    from dropbench.store import predictions, tensors
-    from dropbench.store.safely import Damaged
-
-    try:
-        if name == WEIGHTS:
-            tensors.read_about(folder / name)
-        else:
-            predictions.read_predictions(folder)
-    except Damaged:
-        return False
-    return True
+def _same(before: float, now: float | None) -> bool:
+    """Returns whether a metric has the same value again; NaN is one that it may have, where it is not defined."""
+    return before == now or (now is not None and math.isnan(before) and math.isnan(now))
 
 
 def kept_files(folder: Path, names: Sequence[str] = ("history.csv", WEIGHTS, PREDICTIONS)) -> dict[str, bytes]:

@@ -187,14 +187,14 @@ def _without_dropout(overrides: Sequence[str], specs: Iterable[RunSpec]) -> Iter
 
 
 def _of_official_split(overrides: Sequence[str], specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:
-    """Yields a warning for a typed share of a split that no data set here draws, because each has it from its authors."""
+    """Yields a warning for a typed share of a split that no data set here draws, because each comes with its own."""
     typed = [text for text in overrides if text.startswith(("data.val_fraction=", "data.test_fraction="))]
     data = {spec.data.name: spec.data for spec in specs} if typed else {}
     tables = {name: load(one, settings) for name, one in data.items()}
     for text in typed:
         part, rows = ("validation", "val") if "val_" in text else ("test", "test")
         if tables and all(t.axes == "W" or getattr(t, rows) is not None for t in tables.values()):
-            yield f"{text} has no effect, because the {part} split of data={' and data='.join(tables)} is its authors' own"
+            yield f"{text} has no effect, because data={' and data='.join(tables)} comes with its own {part} split"
 
 
 def _notes(specs: Iterable[RunSpec], settings: Settings) -> Iterator[str]:

@@ -140,7 +140,7 @@ class Tuning:
             words = [f"{key}={','.join(map(written, several))}" for key, several in values.items()]
             try:
                 plan = make([*self.overrides, *words, typed_seeds(self.seeds)], self.composer, self.most)
-            except UsageError:  # nobody typed these values: they are left out, as a batch larger than the data would be
+            except UsageError:  # nobody typed these values, so one that no run can have is left out
                 return None
             if not set(plan.failed) <= set(self.plan.failed):
                 return None

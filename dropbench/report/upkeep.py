@@ -19,14 +19,12 @@ from dropbench.store import (
     Skipped,
     Store,
     files,
-    predictions,
     products,
     read_plan,
     safely,
-    tensors,
 )
 from dropbench.store.checkpoints import ENDED, RUNGS, WORK, Checkpoints
-from dropbench.store.safely import Damaged
+from dropbench.store.kept_files import fault
 from dropbench.store.training import trainers
 
 _CONFIG, _HISTORY = "config.yaml", "history.csv"
@@ -155,14 +153,7 @@ def _of_file(folder: Path, name: str) -> str | None:
     """Return what is wrong with a file that a record names, or None."""
     if os.path.basename(name) != name or name in (os.curdir, os.pardir):
         return "its record names a file outside of its folder"
-    try:
-        if name.endswith(".safetensors"):
-            tensors.read_about(folder / name)
-        elif predictions.read_predictions(folder) is None:
-            return "it is missing, and its record names it"
-    except Damaged as error:
-        return str(error)
-    return None
+    return fault(folder, name)
 
 
 def _of_plan(path: Path) -> Iterator[Skipped]:

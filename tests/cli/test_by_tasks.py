@@ -93,6 +93,15 @@ def test_a_tuned_sweep_by_detached_tasks_is_told_of_and_found_again(
     assert everything(folder / "results") == everything(folder / "whole")
 
 
+def test_a_shard_by_tasks_is_a_shard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The plan knows its part, and whether a stage follows that needs the other parts."""
+    words = (*SHORT, "--tune", "train.lr=0.001,0.1", "--tuning-seeds", "2", "--shard", "1/2")
+    said = dropbench(capsys, *words, *TASKS, "execute.slurm.tasks=1")
+    assert said.code == 0 and "The next stage needs the runs of all shards" in said.err, said.err
+    (plan,) = json.loads(dropbench(capsys, "runs", "status", "--json").out)[0]["plans"]
+    assert plan["shard"] == "1/2"
+
+
 def test_a_run_that_fails_is_tried_once_by_all_tasks(
     mine: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,13 @@ def test_a_detached_sweep_is_the_sweep(folder: Path, capsys: pytest.CaptureFixtu
     assert tree["job"] is None and tree["results"] == "results" and tree["plans"] == list(job.plans)
 
 
+def test_a_job_of_one_shard_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    started = typed(*LONG, "--detach", "--shard", "1/2")
+    assert "trains shard 1/2 of 4 runs" in started.stderr, started.stderr
+    assert status(capsys)["plans"][0]["shard"] == "1/2"
+    assert dropbench(capsys, "runs", "stop", "--all").code == 0
+
+
 def test_a_job_is_told_of_stopped_and_gone_on_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     started = typed(*LONG, "--detach", "--json")
     assert json.loads(started.stdout)["job"] == "sweep-1", started.stderr

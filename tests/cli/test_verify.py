@@ -118,3 +118,18 @@ def test_verify_misses_no_file_that_stops_or_changes_a_later_command(
     (swept.root / "products.json").unlink()
     assert dropbench(capsys, "train", "--from", f"results/runs/{folder.name}", "--force", "-q").code == 0
     assert dropbench(capsys, "runs", "verify", "-q").code == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_with_an_undefined_score_keeps_its_weights_when_it_is_trained_again(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """R² of equal targets is NaN, which no comparison finds equal to itself."""
+    rows = "\n".join(f"{i % 7},{(i * i) % 11},{i},{9.5 * (i < 40)}" for i in range(60))  # the latest rows are all alike
+    (bare / "late.csv").write_text(f"a,b,day,y\n{rows}\n")
+    words = ("train", "data=csv", "data.path=late.csv", "data.target=y", "data.time=day", "data.task=regress")
+    words += ("train.epochs=1", "model.widths=[4]", "-q")
+    assert dropbench(capsys, *words, "train.save=best").code == 0
+    (file,) = bare.glob("results/runs/*/weights.safetensors")
+    assert '"test_r2": "NaN"' in (file.parent / "record.json").read_text()
+    assert dropbench(capsys, *words, "--force").code == 0 and file.is_file()

@@ -157,6 +157,15 @@ def test_a_rate_that_forward_sets_is_not_taken_for_the_network_as_it_was_written
     assert single([*net, "dropout=none"], c).specs  # any other arm replaces it as before
 
 
+def test_a_layer_with_a_number_of_its_own_is_not_taken_for_one_whose_rate_is_set(c: Composer, tmp_path: Path) -> None:
+    (tmp_path / "drops_named.py").write_text(
+        "from torch import nn\n\n\nclass Mine(nn.Dropout):\n    drop_prob = 0.9\n\n\nclass Net(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.drop, self.out = Mine(0.2), nn.Linear(64, 10)\n\n"
+        "    def forward(self, x):\n        return self.out(self.drop(x.flatten(1)))\n"
+    )
+    assert rates(single([*MODULE, "model.target=drops_named:Net", "dropout=own"], c)) == [{"drop": 0.2}]
+
+
 def test_a_variant_of_the_user_may_have_the_name(c: Composer, tmp_path: Path) -> None:
     folder = tmp_path / "conf" / "dropout"
     folder.mkdir(parents=True)

@@ -71,7 +71,7 @@ def test_a_plan_is_of_one_study(c: Composer) -> None:
 def test_a_share_that_an_official_split_does_not_use_is_told_to_have_no_effect(c: Composer) -> None:
     words = ["data=shortcut", "dropout=none", "model.widths=[4]", "train.epochs=1"]  # its test split is given
     (told,) = single([*words, "data.test_fraction=0.3"], c).warnings
-    assert told == "data.test_fraction=0.3 has no effect, because the test split of data=shortcut is its authors' own"
+    assert told == "data.test_fraction=0.3 has no effect, because data=shortcut comes with its own test split"
     assert single([*words, "data.val_fraction=0.3"], c).warnings == ()
     assert single(["data=wine", *words[1:], "data.test_fraction=0.3", "data.val_fraction=0.3"], c).warnings == ()
 

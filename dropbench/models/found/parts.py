@@ -101,8 +101,10 @@ def set_again(net: nn.Module) -> set[str]:
             continue
         if isinstance(part, (nn.RNNBase, nn.MultiheadAttention)):
             changed = part.dropout != 0.0
-        else:  # torch's own layers have had the rate 0 since they were taken
-            changed = _rate(part) != (taken.own if taken.layer is None else 0.0)
+        elif taken.layer is not None:
+            changed = part.p != 0.0  # as torch's own layers have been since they were taken
+        else:
+            changed = _rate(part) != taken.own
         if changed:
             found.add(taken.name)
     return found
