@@ -104,4 +104,18 @@ def test_a_score_without_a_value_is_no_reason_to_train_more_gently(put: Any, fak
     assert built.headlines[0].endswith(
         "There is nothing to compare; choose another score for the epoch, such as train.monitor=val_loss, or another split."
     )
-    assert not {d.rule for c in built.comparisons for d in c.diagnosis or ()} & {"unstable"}
+
+
+@pytest.mark.parametrize(
+    ("why", "unstable"), [(f"val_r2, by which its epoch is chosen, {UNDEFINED}", False), ("", True)]
+)
+def test_runs_that_such_a_score_stopped_are_not_called_unstable(
+    why: str, unstable: bool, put: Any, fake: Any, store: Any
+) -> None:
+    for seed in range(8):
+        for changes in ({}, ON):
+            bad = seed < 4
+            status = {"status": "diverged", "reason": why or "the loss was not finite in epoch 3"} if bad else {}
+            put(fake(seed, changes=changes, test=0.8 + seed / 1000, **status))
+    (comparison,) = report.build([store.root]).comparisons
+    assert ("unstable" in {d.rule for d in comparison.diagnosis or ()}) is unstable

@@ -224,6 +224,17 @@ def test_of_many_arms_those_with_a_confirmed_verdict_are_named(fake: Any, put: A
     assert "standard" not in said and "locked" not in said
 
 
+def test_of_many_arms_none_is_named_whose_verdict_is_not_confirmed(fake: Any, put: Any, store: Any) -> None:
+    noise = random.Random(2)
+    for seed in range(3):
+        put(fake(seed, test=0.8 + noise.gauss(0, 0.002)))
+        for name in ("standard", "spatial", "gaussian", "alpha", "locked"):
+            test = 0.8 + 0.05 * (name == "gaussian") + noise.gauss(0, 0.002)
+            put(fake(seed, changes={"dropout": name, "dropout.rate": 0.2}, val=0.8, test=test))
+    said = answer(report.build([store.root]).comparisons[0])
+    assert "1 better (unconfirmed)" in said and "gaussian" not in said
+
+
 @pytest.mark.parametrize("arms", [[{}], [STANDARD], [STANDARD, {"dropout": "standard", "dropout.rate": 0.2}]])
 def test_without_a_comparison_there_is_a_page_all_the_same(fake: Any, put: Any, store: Any, arms: Any) -> None:
     put(*(fake(0, changes=changes) for changes in arms))
